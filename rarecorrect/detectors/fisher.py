@@ -1,0 +1,366 @@
+"""The clustered Fisher detector."""
+
+from __future__ import annotations
+
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.cluster import KMeans
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import (
+    check_is_fitted,
+    validate_data,
+)
+
+from rarecorrect._compat import check_sample_weight
+from rarecorrect.moments import Moments, row_blocks
+from rarecorrect.tail_scale import TailScale
+from rarecorrect.whitening import Whitening
+
+FloatArray = npt.NDArray[np.float64]
+
+_RIDGE = 1e-3
+
+
+class FisherDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    r"""Linear discriminants between right decisions and clusters of errors.
+
+    Right decisions are whitened.  Errors are clustered in these coordinates, and each
+    cluster :math:`Y_i` gets the direction :math:`w_i = (\mathrm{Cov}(X_w) +
+    \mathrm{Cov}(Y_i) + r I)^{-1} \mathrm{mean}(Y_i)` of unit length.  A single error
+    is enough: then :math:`w = y_w / \|y_w\|`.  Whitening is folded into the weights.
+
+    Parameters
+    ----------
+    n_components : {"all", "kaiser", "broken-stick", "condition"} or int, default="all"
+        Principal components kept, see :meth:`Whitening.from_moments`.
+    n_clusters : int, default=1
+        Clusters of errors, at most the number of errors; empty ones are dropped.
+    dispatcher : {"union", "nearest"}, default="union"
+        With several clusters: the largest cluster score decides, or that of the
+        nearest centroid.  Cluster scores are compared on the scale of
+        :class:`~rarecorrect.tail_scale.TailScale` plus the log share of the cluster.
+    shrinkage : "oas" or float in [0, 1], default="oas"
+        Of the correlation matrix of right decisions towards the identity.
+    sphere : bool, default=False
+        Project whitened rows onto the unit sphere.  Costs a second matrix product.
+    random_state : int, RandomState or None, default=None
+        For k-means.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Label of right decisions, label of errors.
+    coef_ : ndarray of shape (n_clusters, n_features)
+        Folded weights.
+    intercept_ : ndarray of shape (n_clusters,)
+        Folded offsets.
+    whitening_ : Whitening
+    moments_ : list of Moments
+        Of right decisions and of errors, before whitening.
+    n_features_in_ : int
+
+    Notes
+    -----
+    With one cluster and no sphere, `fit` is one pass over blocks of rows in their own
+    dtype, and `decision_function` is one matrix product.  `predict` is
+    ``decision_function > 0``, half-way between the projected means; a certified
+    threshold comes from :mod:`rarecorrect.certify`.
+
+    References
+    ----------
+    A. N. Gorban et al., "High-dimensional separability for one- and few-shot
+    learning", Entropy 23:1090 (2021), arXiv:2106.15416.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> right = rng.normal(size=(1000, 8))
+    >>> error = np.full((1, 8), 2.0)
+    >>> Z, is_error = np.vstack([right, error]), np.arange(1001) == 1000
+    >>> detector = FisherDetector().fit(Z, is_error)
+    >>> detector.predict(np.array([[2.1] * 8, [0.0] * 8])).tolist()
+    [True, False]
+    """
+
+    def __init__(
+        self,
+        n_components: str | int = "all",
+        n_clusters: int = 1,
+        dispatcher: str = "union",
+        shrinkage: str | float = "oas",
+        sphere: bool = False,
+        random_state: Any = None,
+    ) -> None:
+        self.n_components = n_components
+        self.n_clusters = n_clusters
+        self.dispatcher = dispatcher
+        self.shrinkage = shrinkage
+        self.sphere = sphere
+        self.random_state = random_state
+
+    def fit(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: Any = None
+    ) -> Self:
+        """Fit to right decisions and errors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Features; float32 stays float32.
+        y : array-like of shape (n_rows,)
+            Two classes; the larger label marks errors.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weight ``k`` counts a row ``k`` times.
+
+        Returns
+        -------
+        FisherDetector
+
+        Raises
+        ------
+        ValueError
+            For one class only, or parameters out of range.
+        """
+        self._check_parameters()
+        X, codes, w = self._check_rows(X, y, sample_weight, reset=True)
+        self.moments_ = Moments.by_code(X, codes, 2, w)
+        return self._build(X, codes, w)
+
+    def partial_fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        classes: npt.ArrayLike | None = None,
+        sample_weight: Any = None,
+    ) -> Self:
+        """Add rows to the moments and rebuild the discriminant.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`; one class is enough after the first call.
+        classes : array-like of shape (2,), optional
+            Both labels; needed in the first call if `y` lacks one.
+
+        Returns
+        -------
+        FisherDetector
+            Equal to one `fit` on all rows.  Until both classes were seen there is no
+            discriminant, and predicting raises ``NotFittedError``.
+
+        Raises
+        ------
+        ValueError
+            With several clusters or the sphere: they need all rows at once.
+        """
+        self._check_parameters()
+        if self.n_clusters > 1 or self.sphere:
+            raise ValueError(
+                f"partial_fit needs n_clusters=1 and sphere=False, got n_clusters="
+                f"{self.n_clusters} and sphere={self.sphere}; use fit"
+            )
+        first = not hasattr(self, "moments_")
+        known = classes if first else self.classes_
+        X, codes, w = self._check_rows(X, y, sample_weight, reset=first, classes=known)
+        found = Moments.by_code(X, codes, 2, w)
+        old = found if first else self.moments_
+        self.moments_ = (
+            found if first else [a.merge(b) for a, b in zip(old, found, strict=True)]
+        )
+        if min(m.weight for m in self.moments_) > 0:
+            self._build(X, codes, w)
+        return self
+
+    def decision_function(self, X: npt.ArrayLike) -> FloatArray:
+        """Score of every row, high = error; shape (n_rows,)."""
+        check_is_fitted(self, "coef_")
+        X = validate_data(
+            self, X, reset=False, dtype=[np.float64, np.float32], order=None
+        )
+        return self._score(X)
+
+    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
+        """Label of every row: ``decision_function > 0`` marks errors."""
+        positive = self.decision_function(X) > 0
+        return np.asarray(self.classes_[positive.astype(int)])
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags
+
+    def _check_parameters(self) -> None:
+        if self.dispatcher not in ("union", "nearest"):
+            raise ValueError(
+                f"dispatcher must be 'union' or 'nearest', got {self.dispatcher!r}"
+            )
+        if self.n_clusters < 1:
+            raise ValueError(f"n_clusters must be 1 or more, got {self.n_clusters}")
+
+    def _check_rows(
+        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp], npt.NDArray[Any] | None]:
+        X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
+        check_classification_targets(y)
+        if reset:
+            self.classes_ = unique_labels(y if classes is None else classes)
+        if self.classes_.size != 2:
+            raise ValueError(
+                "Only binary classification is supported: a detector needs right "
+                f"decisions and errors, two classes; got {self.classes_.size} class(es)"
+            )
+        unknown = set(np.unique(y).tolist()) - set(self.classes_.tolist())
+        if unknown:
+            raise ValueError(f"labels {unknown} are not in classes {self.classes_}")
+        codes = np.searchsorted(self.classes_, y)
+        w = None
+        if sample_weight is not None:
+            w = check_sample_weight(sample_weight, X, ensure_non_negative=True)
+            kept = w > 0  # a row of weight 0 must not even choose a cluster centre
+            if not kept.all():
+                X, codes, w = X[kept], codes[kept], w[kept]
+        return X, codes, w
+
+    def _build(
+        self,
+        X: npt.NDArray[Any],
+        codes: npt.NDArray[np.intp],
+        w: npt.NDArray[Any] | None,
+    ) -> Self:
+        right, errors = self.moments_
+        if min(right.weight, errors.weight) == 0:
+            raise ValueError(
+                "a detector needs rows of two classes with positive weight; class "
+                f"weights are {right.weight:g} and {errors.weight:g}"
+            )
+        self.whitening_ = Whitening.from_moments(
+            right,
+            n_components=self.n_components,
+            shrinkage=self.shrinkage,
+            errors=errors,
+        )
+        if self.sphere:
+            right, errors = self._sphered_moments(X, codes, w)
+        clusters = [errors]
+        if self.n_clusters > 1:
+            clusters = self._cluster(X[codes == 1], None if w is None else w[codes == 1])
+        self._fold(right, clusters)
+        if len(clusters) > 1:
+            self._fit_scales(X, codes)
+        elif self.sphere:
+            self._offset = float(self._midpoint(right, errors, self._directions[:, 0]))
+        return self
+
+    def _coordinates(self, X: npt.NDArray[Any]) -> FloatArray:
+        """Whitened rows, on the sphere if asked for."""
+        white = self.whitening_.transform(X)
+        if self.sphere:
+            white /= np.maximum(np.linalg.norm(white, axis=1, keepdims=True), 1e-300)
+        return white
+
+    def _sphered_moments(
+        self, X: npt.NDArray[Any], codes: npt.NDArray[np.intp], w: Any
+    ) -> list[Moments]:
+        k = self.whitening_.matrix.shape[1]
+        totals = [Moments.empty(k), Moments.empty(k)]
+        for part in row_blocks(X.shape[0]):
+            weights = None if w is None else w[part]
+            found = Moments.by_code(self._coordinates(X[part]), codes[part], 2, weights)
+            totals = [a.merge(b) for a, b in zip(totals, found, strict=True)]
+        return totals
+
+    def _cluster(self, errors: npt.NDArray[Any], w: Any) -> list[Moments]:
+        white = self._coordinates(errors)
+        k = min(self.n_clusters, np.unique(white, axis=0).shape[0])
+        means = KMeans(k, n_init=10, random_state=self.random_state)
+        labels = means.fit_predict(white, sample_weight=w)
+        space = white if self.sphere else errors
+        found = Moments.by_code(space, labels.astype(np.intp), k, w)
+        return [m for m in found if m.weight > 0]
+
+    def _fold(self, right: Moments, clusters: list[Moments]) -> None:
+        """Directions in whitened coordinates, folded back to the features."""
+        whitening = self.whitening_
+        white_right = right if self.sphere else _whitened(right, whitening)
+        directions, offsets, centroids, weights = [], [], [], []
+        for cluster in clusters:
+            white = cluster if self.sphere else _whitened(cluster, whitening)
+            w = _direction(white_right, white)
+            directions.append(w)
+            offsets.append(self._midpoint(white_right, white, w))
+            centroids.append(white.mean)
+            weights.append(white.weight)
+        self._directions = np.column_stack(directions)
+        self._centroids = np.array(centroids)
+        self.cluster_weights_ = np.array(weights)
+        self._offset = 0.0
+        self.coef_ = (whitening.matrix @ self._directions).T
+        self.intercept_ = -(self.coef_ @ whitening.mean)
+        if len(clusters) == 1 and not self.sphere:
+            self.intercept_ = self.intercept_ - offsets[0]
+
+    @staticmethod
+    def _midpoint(right: Moments, errors: Moments, w: FloatArray) -> float:
+        return float((right.mean + errors.mean) @ w / 2)
+
+    def _fit_scales(self, X: npt.NDArray[Any], codes: npt.NDArray[np.intp]) -> None:
+        """Second pass: one common scale for the scores of the clusters."""
+        projected = np.vstack([self._project(X[b]) for b in row_blocks(X.shape[0])])
+        self._scales = [TailScale.from_scores(s) for s in projected[codes == 0].T]
+        self._log_share = np.log(self.cluster_weights_ / self.cluster_weights_.sum())
+        scores = self._dispatch(X, projected)
+        means = [scores[codes == c].mean() for c in (0, 1)]
+        self._offset = float(np.mean(means))
+
+    def _project(self, X: npt.NDArray[Any]) -> FloatArray:
+        scores = X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
+        if self.sphere:
+            norms = np.linalg.norm(self.whitening_.transform(X), axis=1, keepdims=True)
+            scores = scores / np.maximum(norms, 1e-300)
+        return np.asarray(scores, dtype=np.float64)
+
+    def _dispatch(self, X: npt.NDArray[Any], projected: FloatArray) -> FloatArray:
+        scaled = np.column_stack(
+            [g(s) for g, s in zip(self._scales, projected.T, strict=True)]
+        )
+        scaled += self._log_share
+        if self.dispatcher == "union":
+            return np.asarray(scaled.max(axis=1))
+        white = self._coordinates(X)
+        half_norms = (self._centroids**2).sum(axis=1) / 2
+        nearest = np.argmax(white @ self._centroids.T - half_norms, axis=1)
+        return np.asarray(scaled[np.arange(len(scaled)), nearest])
+
+    def _score(self, X: npt.NDArray[Any]) -> FloatArray:
+        projected = self._project(X)
+        if self.coef_.shape[0] == 1:
+            return projected[:, 0] - self._offset
+        return self._dispatch(X, projected) - self._offset
+
+
+def _whitened(moments: Moments, whitening: Whitening) -> Moments:
+    m = whitening.matrix
+    return Moments(
+        moments.weight,
+        (moments.mean - whitening.mean) @ m,
+        m.T @ moments.scatter @ m,
+    )
+
+
+def _direction(right: Moments, errors: Moments) -> FloatArray:
+    """Fisher's direction of unit length; the error itself if there is but one."""
+    target = errors.mean - right.mean
+    p, n = target.size, errors.weight
+    if n > 1 and p > 0:
+        spread = errors.covariance
+        if n < p:  # too few rows for a covariance of their own
+            own = n / (n + p)
+            spread = own * spread + (1 - own) * right.covariance
+        total = right.covariance + spread
+        total.flat[:: p + 1] += _RIDGE * max(np.trace(total) / p, 1e-300)
+        target = np.linalg.solve(total, target)
+    length = np.linalg.norm(target)
+    return np.asarray(target / length if length > 0 else target)

@@ -1,0 +1,144 @@
+"""Count, mean and scatter of rows, in one pass, mergeable."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+BLOCK_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Weight, mean and scatter matrix of a set of rows.
+
+    Attributes
+    ----------
+    weight : float
+        Number of rows, or the sum of their weights.
+    mean : ndarray of shape (n_features,)
+    scatter : ndarray of shape (n_features, n_features)
+        Sum of weighted outer products of the centred rows.
+
+    Notes
+    -----
+    Moments of disjoint sets of rows add up (:meth:`merge`), exactly as written by
+    Chan, Golub and LeVeque (The American Statistician 37, 1983,
+    doi:10.1080/00031305.1983.10483115), so a fit can run over blocks, files or
+    machines.  Every block is centred on its own mean before its product is taken in
+    the dtype of the rows; sums over blocks are float64.
+
+    Examples
+    --------
+    >>> rows = np.array([[0.0, 1.0], [2.0, 1.0], [4.0, 4.0]])
+    >>> whole = Moments.from_rows(rows)
+    >>> parts = Moments.from_rows(rows[:1]).merge(Moments.from_rows(rows[1:]))
+    >>> bool(np.allclose(whole.scatter, parts.scatter))
+    True
+    >>> whole.covariance.tolist()
+    [[2.6666666666666665, 2.0], [2.0, 2.0]]
+    """
+
+    weight: float
+    mean: FloatArray
+    scatter: FloatArray
+
+    @classmethod
+    def empty(cls, n_features: int) -> Moments:
+        """Moments of no row at all."""
+        return cls(0.0, np.zeros(n_features), np.zeros((n_features, n_features)))
+
+    @classmethod
+    def from_rows(
+        cls, rows: npt.NDArray[Any], sample_weight: npt.NDArray[Any] | None = None
+    ) -> Moments:
+        """Moments of `rows`, of shape (n_rows, n_features), block by block."""
+        total = cls.empty(rows.shape[1])
+        for part in row_blocks(rows.shape[0]):
+            w = None if sample_weight is None else sample_weight[part]
+            total = total.merge(cls._of_block(rows[part], w))
+        return total
+
+    @classmethod
+    def by_code(
+        cls,
+        rows: npt.NDArray[Any],
+        codes: npt.NDArray[np.intp],
+        n_codes: int,
+        sample_weight: npt.NDArray[Any] | None = None,
+    ) -> list[Moments]:
+        """Moments of the rows of each code ``0 ... n_codes - 1``, in one pass."""
+        totals = [cls.empty(rows.shape[1]) for _ in range(n_codes)]
+        for part in row_blocks(rows.shape[0]):
+            block, block_codes = rows[part], codes[part]
+            for code in np.unique(block_codes):
+                inside = block_codes == code
+                w = None if sample_weight is None else sample_weight[part][inside]
+                whole = inside.all()
+                found = cls._of_block(block if whole else block[inside], w)
+                totals[code] = totals[code].merge(found)
+        return totals
+
+    @classmethod
+    def _of_block(
+        cls, block: npt.NDArray[Any], weight: npt.NDArray[Any] | None
+    ) -> Moments:
+        if weight is None:
+            total = float(block.shape[0])
+            mean = block.mean(axis=0, dtype=np.float64)
+            centred = block - mean.astype(block.dtype)
+            product = centred.T @ centred
+            # what rounding the mean to the dtype of the rows left over
+            rest = centred.mean(axis=0, dtype=np.float64)
+        else:
+            w = weight.astype(np.float64)
+            total = float(w.sum())
+            if total == 0:
+                return cls.empty(block.shape[1])
+            mean = (w @ block) / total
+            centred = block - mean.astype(block.dtype)
+            product = (centred * w.astype(block.dtype)[:, None]).T @ centred
+            rest = (w @ centred) / total
+        centre = mean.astype(block.dtype).astype(np.float64) + rest
+        scatter = product.astype(np.float64) - total * np.outer(rest, rest)
+        return cls(total, centre, scatter)
+
+    def merge(self, other: Moments) -> Moments:
+        """Moments of both sets of rows together."""
+        weight = self.weight + other.weight
+        if other.weight == 0:
+            return self
+        if self.weight == 0:
+            return other
+        step = other.mean - self.mean
+        mean = self.mean + step * (other.weight / weight)
+        shift = np.outer(step, step) * (self.weight * other.weight / weight)
+        return Moments(weight, mean, self.scatter + other.scatter + shift)
+
+    @property
+    def covariance(self) -> FloatArray:
+        """Maximum likelihood covariance; zero for a single row."""
+        return self.scatter / max(self.weight, np.finfo(float).tiny)
+
+    @property
+    def variance(self) -> FloatArray:
+        """Diagonal of the covariance, never negative."""
+        return np.asarray(np.maximum(np.diag(self.covariance), 0.0))
+
+
+def row_blocks(n_rows: int, block_rows: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Slices that cover ``range(n_rows)`` in order.
+
+    Examples
+    --------
+    >>> [(s.start, s.stop) for s in row_blocks(5, block_rows=2)]
+    [(0, 2), (2, 4), (4, 5)]
+    """
+    for start in range(0, n_rows, block_rows):
+        yield slice(start, min(start + block_rows, n_rows))

@@ -1,0 +1,129 @@
+"""One common scale for scores of different detectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+_MAX_KNOTS = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class TailScale:
+    r"""Strictly increasing map from a score to minus the log of its tail rank.
+
+    Scores of several detectors can be compared after it: equal values mean "as rare
+    among right decisions".  On the distinct scores :math:`v` of `n` right decisions
+    :math:`g(v) = -\log\frac{1 + \#\{s \ge v\}}{n + 1}`, linear in between, up to
+    :math:`u`, the 98 % point (or the 30th largest where fewer than 30 lie above it,
+    the median under 60 rows).  Above :math:`u` it goes on as :math:`g(u) + (v - u) /
+    \text{mean excess}`, the tail of an exponential law, so that scores above all that
+    were seen are still told apart; below the smallest score with slope ``1 / sd``.
+
+    Attributes
+    ----------
+    knots : ndarray of shape (n_knots,)
+        Scores, strictly increasing; the last one is :math:`u`.
+    values : ndarray of shape (n_knots,)
+        ``g`` at the knots, strictly increasing.
+    slope_above, slope_below : float
+        Slopes outside the knots, positive.
+
+    Notes
+    -----
+    At most 1,024 knots are kept, evenly spread over ``g``: any strictly increasing map
+    serves, and the map must be small enough to be saved with a rule.
+
+    Examples
+    --------
+    >>> scale = TailScale.from_scores(np.arange(100.0))
+    >>> [round(float(g), 2) for g in scale(np.array([50.0, 90.0, 99.0]))]
+    [0.68, 2.51, 3.11]
+    >>> bool(scale(np.array([99.0]))[0] < scale(np.array([1e6]))[0])
+    True
+    >>> round(scale.inverse(scale(np.array([50.5]))[0]), 6)
+    50.5
+    """
+
+    knots: FloatArray
+    values: FloatArray
+    slope_above: float
+    slope_below: float
+
+    @classmethod
+    def from_scores(cls, scores: npt.ArrayLike) -> TailScale:
+        """Fit to the scores of right decisions that the detector was not fitted on.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n,)
+            At least one, all finite.
+
+        Returns
+        -------
+        TailScale
+
+        Raises
+        ------
+        ValueError
+            If there is no score or one is not finite.
+        """
+        s = np.sort(np.asarray(scores, dtype=float))
+        if s.size == 0 or not np.isfinite(s).all():
+            raise ValueError(
+                f"a scale needs at least one score, all finite; got {s.size} scores, "
+                f"{int(np.count_nonzero(~np.isfinite(s)))} of them not finite"
+            )
+        n = s.size
+        distinct, first = np.unique(s, return_index=True)
+        g = -np.log((1.0 + n - first) / (n + 1.0))
+        u = _where_the_tail_starts(s)
+        inside = distinct <= u
+        knots, values = _thin_out(distinct[inside], g[inside])
+        floor = 1e-6 * max(1.0, abs(u))
+        above = s[s > u]
+        mean_excess = float(np.mean(above - u)) if above.size else 0.0
+        sd = float(np.std(s))
+        return cls(knots, values, 1 / max(mean_excess, floor), 1 / max(sd, floor))
+
+    def __call__(self, scores: npt.ArrayLike) -> FloatArray:
+        """Return ``g`` of `scores`; NaN stays NaN, infinities stay infinite."""
+        s = np.asarray(scores, dtype=float)
+        low, high = self.knots[0], self.knots[-1]
+        inside = np.interp(s, self.knots, self.values)
+        above = np.maximum(s - high, 0.0) * self.slope_above
+        below = np.minimum(s - low, 0.0) * self.slope_below
+        return np.asarray(inside + above + below)
+
+    def inverse(self, value: float) -> float:
+        """Return the score whose ``g`` is `value`: a threshold on the raw scale."""
+        if np.isinf(value):
+            return float(value)
+        if value > self.values[-1]:
+            beyond = (value - self.values[-1]) / self.slope_above
+            return float(self.knots[-1] + beyond)
+        if value < self.values[0]:
+            return float(self.knots[0] + (value - self.values[0]) / self.slope_below)
+        return float(np.interp(value, self.values, self.knots))
+
+
+def _where_the_tail_starts(ascending: FloatArray) -> float:
+    n = ascending.size
+    if n < 60:
+        return float(ascending[(n - 1) // 2])
+    u = float(np.quantile(ascending, 0.98, method="lower"))
+    if np.count_nonzero(ascending > u) < 30:
+        u = float(ascending[-30])
+    return u
+
+
+def _thin_out(knots: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    if knots.size <= _MAX_KNOTS:
+        return knots, values
+    wanted = np.linspace(values[0], values[-1], _MAX_KNOTS)
+    kept = np.unique(np.searchsorted(values, wanted))
+    return knots[kept], values[kept]

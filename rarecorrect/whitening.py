@@ -1,0 +1,182 @@
+"""Whitening: coordinates in which right decisions have unit variance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rarecorrect.moments import Moments
+
+FloatArray = npt.NDArray[np.float64]
+
+COMPONENT_RULES = ("all", "kaiser", "broken-stick", "condition")
+
+
+@dataclass(frozen=True, slots=True)
+class Whitening:
+    r"""Affine map :math:`z \mapsto W'(z - \mu)` to unit variance.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_features,)
+    matrix : ndarray of shape (n_features, n_components)
+        :math:`W`.
+    eigenvalues : ndarray of shape (n_components,)
+        Of the correlation matrix after shrinkage, falling.
+    shrinkage : float
+        The intensity really used.
+
+    Notes
+    -----
+    The eigenvectors are those of the correlation matrix, so the result does not
+    depend on the units of the features.  A feature that is constant among right
+    decisions but not among errors (a flag that nobody ever set) has no variance to
+    divide by; it is scaled by its spread over both, and shrinkage gives it a small
+    variance, so that it counts as strong evidence and not as none.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> rows = rng.normal(size=(500, 3)) * [1.0, 10.0, 1000.0]
+    >>> whitening = Whitening.from_moments(Moments.from_rows(rows), shrinkage=0.0)
+    >>> white = whitening.transform(rows)
+    >>> bool(np.allclose(np.cov(white.T, bias=True), np.eye(3)))
+    True
+    """
+
+    mean: FloatArray
+    matrix: FloatArray
+    eigenvalues: FloatArray
+    shrinkage: float
+
+    @classmethod
+    def from_moments(
+        cls,
+        right: Moments,
+        *,
+        n_components: str | int = "all",
+        shrinkage: str | float = "oas",
+        errors: Moments | None = None,
+    ) -> Whitening:
+        """Whitening of the rows behind `right`.
+
+        Parameters
+        ----------
+        right : Moments
+            Of the right decisions.
+        n_components : {"all", "kaiser", "broken-stick", "condition"} or int, \
+default="all"
+            Leading principal components kept.  ``"all"``: the numerically non-zero
+            ones; ``"kaiser"``: eigenvalues above their mean; ``"broken-stick"``: see
+            :func:`broken_stick`; ``"condition"``: above a tenth of the largest.
+        shrinkage : "oas" or float in [0, 1], default="oas"
+            Towards a multiple of the identity.
+        errors : Moments, optional
+            Of the errors; used for the scale of features that are constant in `right`.
+
+        Returns
+        -------
+        Whitening
+        """
+        scale = _feature_scale(right, errors)
+        live = np.flatnonzero(np.isfinite(scale))
+        by_scale = 1 / scale[live]
+        correlation = right.covariance[np.ix_(live, live)]
+        correlation = correlation * by_scale[:, None] * by_scale
+        values, vectors = np.linalg.eigh(correlation)
+        values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+        amount = _intensity(shrinkage, values, right.weight)
+        shrunk = (1 - amount) * values
+        shrunk += amount * values.mean() if live.size else 0.0
+        kept = _kept_components(shrunk, n_components)
+        matrix = np.zeros((scale.size, shrunk[kept].size))
+        matrix[live] = vectors[:, kept] / np.sqrt(shrunk[kept]) * by_scale[:, None]
+        return cls(right.mean, matrix, shrunk[kept], amount)
+
+    def transform(self, rows: npt.NDArray[Any]) -> FloatArray:
+        """Whitened `rows`, of shape (n_rows, n_components)."""
+        return np.asarray((rows - self.mean) @ self.matrix)
+
+
+def oas_intensity(eigenvalues: npt.ArrayLike, n: float) -> float:
+    """Shrinkage intensity of the oracle approximating estimator, in [0, 1].
+
+    References
+    ----------
+    Y. Chen et al., "Shrinkage algorithms for MMSE covariance estimation", IEEE Trans.
+    Signal Processing 58 (2010), equation 23, arXiv:0907.4698.
+
+    Examples
+    --------
+    >>> oas_intensity([1.0, 1.0, 1.0], n=10)
+    1.0
+    >>> round(oas_intensity([3.0, 1.0, 0.1], n=100), 4)
+    0.0456
+    """
+    values = np.asarray(eigenvalues, dtype=float)
+    p, trace, square = values.size, values.sum(), (values**2).sum()
+    below = (n + 1 - 2 / p) * (square - trace**2 / p)
+    above = (1 - 2 / p) * square + trace**2
+    return 1.0 if below <= above else float(max(0.0, above / below))
+
+
+def broken_stick(eigenvalues: npt.ArrayLike) -> int:
+    r"""Number of leading eigenvalues above the broken-stick expectation.
+
+    Leading ``k`` with :math:`l_k / \sum l \ge \frac1p \sum_{i=k}^p \frac1i`.
+
+    Examples
+    --------
+    >>> broken_stick([6.0, 3.0, 0.5, 0.5])
+    2
+    """
+    values = np.asarray(eigenvalues, dtype=float)
+    p = values.size
+    expected = np.cumsum(1.0 / np.arange(p, 0, -1))[::-1] / p
+    above = values >= expected * values.sum()
+    return int(above.size if above.all() else np.argmin(above))
+
+
+def _feature_scale(right: Moments, errors: Moments | None) -> FloatArray:
+    """Standard deviation of each feature; inf (no weight) where it never varies."""
+    both = right if errors is None else right.merge(errors)
+    wide, narrow = both.variance, right.variance
+    # a variance below what rounding leaves behind counts as none
+    noise = 1e-14 * np.maximum(both.mean**2, right.mean**2)
+    variance = np.where(narrow > np.maximum(1e-12 * wide, noise), narrow, wide)
+    return np.where(variance > noise, np.sqrt(variance), np.inf)
+
+
+def _intensity(shrinkage: str | float, values: FloatArray, n: float) -> float:
+    if shrinkage == "oas":
+        return oas_intensity(values, n) if values.size else 0.0
+    if isinstance(shrinkage, str) or not 0 <= shrinkage <= 1:
+        raise ValueError(
+            f"shrinkage must be 'oas' or a number in [0, 1], got {shrinkage!r}"
+        )
+    return float(shrinkage)
+
+
+def _kept_components(values: FloatArray, n_components: str | int) -> slice:
+    above_zero = int(np.sum(values > 1e-10 * values.max(initial=0.0)))
+    if isinstance(n_components, str):
+        counts = {
+            "all": lambda: above_zero,
+            "kaiser": lambda: int(np.sum(values > values.mean())),
+            "broken-stick": lambda: broken_stick(values),
+            "condition": lambda: int(np.sum(values > values.max(initial=0.0) / 10)),
+        }
+        if n_components not in counts:
+            raise ValueError(
+                f"n_components must be one of {', '.join(COMPONENT_RULES)} or a whole "
+                f"number of components, got {n_components!r}"
+            )
+        wanted = max(1, counts[n_components]())
+    else:
+        if n_components < 1 or int(n_components) != n_components:
+            raise ValueError(f"n_components must be 1 or more, got {n_components}")
+        wanted = int(n_components)
+    return slice(0, min(wanted, above_zero))

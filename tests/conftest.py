@@ -1,0 +1,111 @@
+"""Tests that need more than the core: which ones this machine can run.
+
+A test says what it needs with a marker: ``needs_torch``, ``needs_browser``,
+``needs_boosting`` or ``needs_data``; asking for the fixture ``data_home`` sets the
+last one. What cannot run is skipped here, in one place, and listed with a count at
+the end. ``make test-extras`` selects the same tests by the same markers.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# A test that is slow on a busy machine is not wrong: no timing assertions.
+settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("untimed")
+
+
+class Need(NamedTuple):
+    """What a marker stands for, how to get it, and whether it is here."""
+
+    what: str
+    way_out: str
+    is_met: Callable[[], bool]
+
+
+def _can_import(*modules: str) -> Callable[[], bool]:
+    return lambda: all(find_spec(module) is not None for module in modules)
+
+
+def _has_browser() -> bool:
+    return any(map(shutil.which, ("chromium", "google-chrome", "firefox")))
+
+
+def _has_data() -> bool:
+    return bool(os.environ.get("RARECORRECT_DATA"))
+
+
+NEEDS = {
+    "needs_torch": Need("torch", "install the extra [face]", _can_import("torch")),
+    "needs_boosting": Need(
+        "xgboost and lightgbm",
+        "install the extra [boosting]",
+        _can_import("xgboost", "lightgbm"),
+    ),
+    "needs_browser": Need(
+        "a browser", "put chromium, google-chrome or firefox on PATH", _has_browser
+    ),
+    "needs_data": Need(
+        "RARECORRECT_DATA", "set it to the folder with the real data", _has_data
+    ),
+}
+
+
+@pytest.fixture(scope="session")
+def data_home() -> Path:
+    """Folder with the real data, named by ``RARECORRECT_DATA``."""
+    return Path(os.environ["RARECORRECT_DATA"]).resolve()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers; refuse a data folder that is not there."""
+    for marker, need in NEEDS.items():
+        config.addinivalue_line("markers", f"{marker}: needs {need.what}")
+    folder = os.environ.get("RARECORRECT_DATA")
+    if folder and not Path(folder).is_dir():
+        raise pytest.UsageError(
+            f"RARECORRECT_DATA must name a folder, got {folder!r}; "
+            "correct it, or unset it to skip the tests that need real data"
+        )
+
+
+# First, so that `-m needs_data` also selects tests marked through the fixture.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip every test whose needs are not met."""
+    missing = {marker: need for marker, need in NEEDS.items() if not need.is_met()}
+    for item in items:
+        if "data_home" in getattr(item, "fixturenames", ()):
+            item.add_marker("needs_data")
+        for marker in missing:
+            if item.get_closest_marker(marker):
+                need = missing[marker]
+                reason = f"needs {need.what} ({need.way_out})"
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many tests were skipped for a need, and each with its reason."""
+    skipped = [
+        report
+        for report in terminalreporter.stats.get("skipped", [])
+        if not NEEDS.keys().isdisjoint(report.keywords)
+    ]
+    if not skipped:
+        return
+    terminalreporter.write_sep(
+        "=", f"{len(skipped)} skipped for what they need; see make test-extras"
+    )
+    for report in skipped:
+        reason = report.longrepr[2].removeprefix("Skipped: ")
+        terminalreporter.write_line(f"{report.nodeid}: {reason}")
