@@ -147,7 +147,7 @@ def correction_report(
     after : array-like of shape (n_samples,)
         Decisions of the corrected system.
     flagged : array-like of bool of shape (n_samples,), default=None
-        Rows sent to review. Their ``after`` label is not looked at: a flagged row
+        Rows sent to review. Their ``after`` label does not count: a flagged row
         equals no label. None: no row is flagged.
     labels : array-like of shape (n_labels,), default=None
         Order of the classes. None: all labels found, sorted.
@@ -192,10 +192,11 @@ def correction_report(
     columns = {"y": y, "before": before, "after": after}
     arrays = {name: as_labels(values, name) for name, values in columns.items()}
     n = arrays["y"].size
-    _check_lengths(n, arrays)
+    _check_columns(n, arrays)
+    mask = np.zeros(n, bool) if flagged is None else _mask(flagged, "flagged", n)
+    arrays["after"] = np.where(mask, arrays["before"], arrays["after"])
     index = _label_index(arrays, labels)
     true, legacy, new = (index.get_indexer(pd.Index(a)) for a in arrays.values())
-    mask = np.zeros(n, bool) if flagged is None else _mask(flagged, "flagged", n)
     new = np.where(mask, len(index), new)  # one code beyond the labels: FLAGGED
     counts = _counts(true, legacy, new, index)
     return CorrectionReport(
@@ -373,8 +374,8 @@ def correction_scorer(
 
     The scorer takes ``(corrector, X, y)``, where the corrector is a fitted
     ErrorCorrector, a Pipeline that ends in one, or a search over one. It compares
-    ``corrector.predict(X)`` with the legacy model inside. With ``action="flag"``
-    the rows above the threshold count as flagged.
+    the corrected decisions with those of the legacy model inside; both, and the
+    flagged rows, are read from one ``corrector.trace(X)``.
 
     Parameters
     ----------
@@ -447,7 +448,9 @@ def as_labels(values: ArrayLike, name: str) -> NDArray[Any]:
     >>> as_labels(pd.Series(["fraud", "normal"]), "y")
     array(['fraud', 'normal'], dtype='<U6')
     """
-    array: NDArray[Any] = column_or_1d(np.asarray(values))
+    # A list goes through object: numpy alone would turn [1, "a"] into ["1", "a"].
+    kind = None if hasattr(values, "dtype") else object
+    array: NDArray[Any] = column_or_1d(np.asarray(values, dtype=kind))
     if missing := int(pd.isna(array).sum()):
         raise ValueError(f"{name} has {missing} missing labels: leave those rows out")
     if array.dtype.kind not in _KINDS:
@@ -469,17 +472,13 @@ class _CorrectionScorer:
     retention: float
 
     def __call__(self, estimator: Any, X: Any, y: ArrayLike) -> float:
-        corrector, X = _unwrap(estimator, X)
+        trace = _trace(estimator, X)
         name = self.name.removeprefix("neg_")
         if name == "gain_at_retention":
-            value = _gain_of_trace(corrector.trace(X), y, self.retention)
+            value = _gain_of_trace(trace, y, self.retention)
         else:
-            flags = getattr(corrector, "action", "relabel") == "flag"
             report = correction_report(
-                y,
-                corrector.estimator_.predict(X),
-                corrector.predict(X),
-                flagged=corrector.trace(X)["margin"] > 0 if flags else None,
+                y, trace["before"], trace["after"], flagged=trace["flagged"]
             )
             value = float(report.overall[_ALIASES.get(name, name)])
         return value if name == self.name else -value
@@ -490,9 +489,9 @@ def _scorer_names() -> set[str]:
     return {*overall, *_ALIASES, "gain_at_retention"}
 
 
-def _unwrap(estimator: Any, X: Any) -> tuple[Any, Any]:
-    """Return the corrector inside searches and pipelines, and the rows it gets."""
-    while not hasattr(estimator, "estimator_"):
+def _trace(estimator: Any, X: Any) -> Any:
+    """Return the trace of the corrector inside searches and pipelines."""
+    while not hasattr(estimator, "trace"):
         if hasattr(estimator, "best_estimator_"):
             estimator = estimator.best_estimator_
         elif isinstance(estimator, Pipeline):
@@ -503,7 +502,7 @@ def _unwrap(estimator: Any, X: Any) -> tuple[Any, Any]:
                 "a correction scorer needs a fitted ErrorCorrector, alone or as the "
                 f"last step of a Pipeline, got {type(estimator).__name__}"
             )
-    return estimator, X
+    return estimator.trace(X)
 
 
 def _gain_of_trace(trace: Any, y: ArrayLike, retention: float) -> float:
@@ -520,7 +519,7 @@ def _check_retention(retention: float) -> None:
         raise ValueError(f"retention must lie in [0, 1], got {retention}")
 
 
-def _check_lengths(n: int, arrays: Mapping[str, NDArray[Any]]) -> None:
+def _check_columns(n: int, arrays: Mapping[str, NDArray[Any]]) -> None:
     for name, array in arrays.items():
         if array.size != n:
             raise ValueError(

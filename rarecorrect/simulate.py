@@ -69,7 +69,7 @@ class FraudType:
         - ``"card_testing"``: a burst of 4 to 12 small amounts, about a minute apart,
           on one card at one terminal.
     start_day : int
-        First day with this fraud, counted from 0.
+        Day on which the fraud starts, counted from 0. There is none before.
     rate : float
         Share of the transactions from `start_day` on that are this fraud, in (0, 1).
         Frauds come in episodes, so the share is met only about.
@@ -226,7 +226,7 @@ def card_transactions(
     rng = np.random.default_rng(random_state)
 
     frauds = list(enumerate(fraud_types, start=1))
-    n_added = {code: _n_added(kind, n_transactions, n_days) for code, kind in frauds}
+    n_added = {code: _n_added(fraud, n_transactions, n_days) for code, fraud in frauds}
     n_genuine = n_transactions - sum(n_added.values())
     rows = _genuine(n_genuine, n_days, n_customers, n_terminals, rng)
     added = []
@@ -239,7 +239,7 @@ def card_transactions(
         else:
             _turn_into_fraud(rows, code, fraud_type, rng)
     rows = _in_order_of_time([rows, *added])
-    names = np.array(["none", *(kind.name for kind in fraud_types)], dtype=object)
+    names = np.array(["none", *(fraud.name for fraud in fraud_types)], dtype=object)
     return _frame(rows, names, label_delay)
 
 
@@ -252,8 +252,9 @@ def _check_fraud_types(fraud_types: Sequence[FraudType], n_days: int) -> None:
         if fraud_type.start_day >= n_days:
             raise ValueError(
                 f"fraud type {fraud_type.name!r} starts on day {fraud_type.start_day}, "
-                f"after the last day, {n_days - 1}; pass n_days larger than {n_days} "
-                f"or fraud_types= with earlier start days"
+                f"after the last day, {n_days - 1}; pass "
+                f"n_days={fraud_type.start_day + 1} or more, or fraud_types= with "
+                f"earlier start days"
             )
     names = [fraud_type.name for fraud_type in fraud_types]
     if len(set(names)) < len(names):
@@ -297,10 +298,8 @@ def _visited_terminals(
     customer: Ints, n_customers: int, n_terminals: int, rng: np.random.Generator
 ) -> Ints:
     """Choose a terminal near the customer's home, the nearest most often."""
-    homes, places = (
-        rng.uniform(size=(n_customers, 2)),
-        rng.uniform(size=(n_terminals, 2)),
-    )
+    homes = rng.uniform(size=(n_customers, 2))
+    places = rng.uniform(size=(n_terminals, 2))
     n_nearby = min(_NEARBY, n_terminals)
     nearby = KDTree(places).query(homes, k=range(1, n_nearby + 1))[1]
     n = len(customer)
@@ -370,8 +369,8 @@ def _in_episodes(
 
     Every episode holds its first row, so n candidates are always enough.
     """
-    order, key, stride = _by_entity(entity, second)
-    length = min(round(fraud_type.duration * _DAY), stride)
+    order, key, horizon = _by_entity(entity, second)
+    length = min(round(fraud_type.duration * _DAY), horizon)
     first = np.argsort(order)[rng.permutation(late)[:n]]
     count = np.searchsorted(key, key[first] + length) - first
     wanted = np.cumsum(count) <= n
@@ -382,14 +381,14 @@ def _in_episodes(
 
 
 def _by_entity(entity: Ints, second: Ints) -> tuple[Ints, Ints, int]:
-    """Sort time-ordered rows by entity; one increasing key for both.
+    """Sort time-ordered rows by entity; return the order, a key and a horizon.
 
-    The keys of two entities lie more than a window or an episode apart, so that a
-    search in time never runs into the next entity.
+    The key increases with entity, then time. A search for a time up to one horizon
+    earlier or later never runs into another entity.
     """
     order = np.argsort(entity, kind="stable")
-    stride = int(second.max(initial=0)) + (max(_WINDOWS) + 1) * _DAY
-    return order, entity[order] * stride + second[order], stride
+    horizon = int(second.max(initial=0)) + (max(_WINDOWS) + 1) * _DAY
+    return order, 2 * horizon * entity[order] + second[order], horizon
 
 
 def _in_order_of_time(parts: list[_Rows]) -> _Rows:

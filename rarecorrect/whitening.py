@@ -88,6 +88,8 @@ default="all"
         correlation = correlation * by_scale[:, None] * by_scale
         values, vectors = np.linalg.eigh(correlation)
         values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
+        if values.sum() < 1e-10 * live.size:  # right decisions that are all alike
+            values = np.ones(live.size)
         amount = _intensity(shrinkage, values, right.weight)
         shrunk = (1 - amount) * values
         shrunk += amount * values.mean() if live.size else 0.0

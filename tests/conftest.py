@@ -104,7 +104,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if not skipped:
         return
     terminalreporter.write_sep(
-        "=", f"{len(skipped)} skipped for what they need; see make test-extras"
+        "=", f"{len(skipped)} skipped for lack of what they need"
     )
     for report in skipped:
         reason = report.longrepr[2].removeprefix("Skipped: ")

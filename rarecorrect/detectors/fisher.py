@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import KMeans
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import (
     check_is_fitted,
@@ -22,6 +23,10 @@ from rarecorrect.whitening import Whitening
 FloatArray = npt.NDArray[np.float64]
 
 _RIDGE = 1e-3
+
+
+def _mergeable(detector: FisherDetector) -> bool:
+    return detector.n_clusters == 1 and not detector.sphere
 
 
 class FisherDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -129,6 +134,7 @@ class FisherDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.moments_ = Moments.by_code(X, codes, 2, w)
         return self._build(X, codes, w)
 
+    @available_if(_mergeable)
     def partial_fit(
         self,
         X: npt.ArrayLike,
@@ -151,17 +157,12 @@ class FisherDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             Equal to one `fit` on all rows.  Until both classes were seen there is no
             discriminant, and predicting raises ``NotFittedError``.
 
-        Raises
-        ------
-        ValueError
-            With several clusters or the sphere: they need all rows at once.
+        Notes
+        -----
+        There is no `partial_fit` with several clusters or the sphere: they need all
+        rows at once.
         """
         self._check_parameters()
-        if self.n_clusters > 1 or self.sphere:
-            raise ValueError(
-                f"partial_fit needs n_clusters=1 and sphere=False, got n_clusters="
-                f"{self.n_clusters} and sphere={self.sphere}; use fit"
-            )
         first = not hasattr(self, "moments_")
         known = classes if first else self.classes_
         X, codes, w = self._check_rows(X, y, sample_weight, reset=first, classes=known)
@@ -246,7 +247,9 @@ class FisherDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
             right, errors = self._sphered_moments(X, codes, w)
         clusters = [errors]
         if self.n_clusters > 1:
-            clusters = self._cluster(X[codes == 1], None if w is None else w[codes == 1])
+            clusters = self._cluster(
+                X[codes == 1], None if w is None else w[codes == 1]
+            )
         self._fold(right, clusters)
         if len(clusters) > 1:
             self._fit_scales(X, codes)

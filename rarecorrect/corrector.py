@@ -1,0 +1,929 @@
+"""ErrorCorrector: a hot-fix with a certificate around a classifier in service."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import (
+    assert_all_finite,
+    check_consistent_length,
+    check_random_state,
+    column_or_1d,
+    get_tags,
+    indexable,
+)
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.validation import (
+    check_is_fitted,
+    has_fit_parameter,
+    validate_data,
+)
+
+from rarecorrect._compat import check_sample_weight, safe_indexing
+from rarecorrect.calibration import AlertBudget, certify_damage, check_budgets
+from rarecorrect.certify import alert_threshold
+from rarecorrect.detectors import FisherDetector
+from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
+from rarecorrect.features import FeatureExtractor, Reading
+from rarecorrect.fit_report import FitReport, warn_about_training_rows
+from rarecorrect.learning import (
+    FittingRows,
+    Refusal,
+    learn_rules,
+    takes_sample_weight,
+)
+from rarecorrect.ledger import LedgerEntry, fingerprint, level_to_spend
+from rarecorrect.ranking import as_probabilities, corrected_probabilities, tail_ranks
+from rarecorrect.roles import Roles, Side, SplitPlan, held_out
+from rarecorrect.rule import Rule
+from rarecorrect.rulebook import RuleBook
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+_PER = (None, "class", "segment")
+
+
+def _legacy_has(*names: str) -> Any:
+    def check(self: ErrorCorrector) -> bool:
+        model = getattr(self, "estimator_", self.estimator)
+        return any(hasattr(model, name) for name in names)
+
+    return check
+
+
+class ErrorCorrector(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+    """Correct a trained classifier from a few of its errors, with a certificate.
+
+    Do not pass the rows that the legacy model was trained on.  It is right on them far
+    more often, and in another way, than on new rows: a threshold calibrated on them
+    promises less harm than new rows will see, and the certificate is void.  Pass rows
+    that the model has never seen: a later window, a test set, this week's reviews.
+
+    Parameters
+    ----------
+    estimator : classifier
+        The legacy model.  Fitted (bare or in a ``FrozenEstimator``): used as it is,
+        never refitted, cloned or changed.  Unfitted: a clone is fitted on a part of
+        `X`.
+    features : str, list, callable or transformer, default="auto"
+        What the detectors see, see :class:`~rarecorrect.features.FeatureExtractor`.
+    detector : classifier or None, default=None
+        Binary classifier for "is this decision wrong?"; any scikit-learn classifier or
+        imbalanced-learn pipeline.  ``None``: :class:`FisherDetector`.
+    confusions : "all", list of labels or list of (legacy label, true label), \
+default="all"
+        Errors that get a rule; labels may be unknown to the legacy model.
+    action : {"relabel", "flag"}, default="relabel"
+        ``"flag"``: `predict` keeps the legacy answer, :meth:`trace` marks the row.
+    max_damage : float or None, default=0.01
+        Largest share of right decisions that may be changed or flagged, in (0, 1).
+    confidence_level : float, default=0.95
+        Of the certificate, in (0, 1).
+    per : {None, "class", "segment"}, default=None
+        ``"class"``: the certificate holds within every legacy label, ``"segment"``:
+        within every value of ``segment=``.
+    alert_budget : float, str or None, default=None
+        Largest share of traffic changed, or a number such as ``"25/day"`` (a further
+        day exceeds it with probability at most 0.10).
+    time_margin : float, default=0.0
+        Certify ``max_damage / (1 + time_margin)``, as a reserve for drift.
+    ledger : bool, default=True
+        Keep a fifth of the error probability for certificates of edited rule books on
+        the same rows.  ``False``: spend all of it in the first.
+    legacy_accuracy : float or None, default=None
+        A lower bound of the legacy model's accuracy in service.  With it,
+        ``certify(X)`` bounds the damage without labels; an accuracy on `X` far above
+        it raises a :class:`TrainingRowsWarning`.
+    calibration_fraction : float or "auto", default="auto"
+        Share of right decisions that calibrate and do nothing else.  ``"auto"``: half,
+        but at least 1.5 times what the certificate needs, at most 80 %.
+    validation_fraction : float, default=0.3
+        With an unfitted `estimator`: share of `X` that it is not fitted on.
+    shuffle : bool, default=True
+        ``False``: the last rows (in ``time=`` if given) calibrate.
+    random_state : int, RandomState or None, default=None
+    n_jobs : int or None, default=None
+        Rules learnt at once.
+    verbose : int, default=0
+        1: print the report after `fit`.
+
+    Attributes
+    ----------
+    estimator_ : classifier
+        The legacy model; ``estimator`` itself if it was fitted.
+    rules_ : RuleBook
+        Rules, thresholds and certificates; immutable.
+    report_ : FitReport
+        What was learnt, certified, refused and why.
+    classes_ : ndarray
+        Labels of the legacy model and of `y`, sorted.
+    features_ : FeatureExtractor
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+        If `X` has column names.
+
+    Warns
+    -----
+    NotCertifiedWarning
+        If there is nothing to learn or something cannot be certified.  `predict` then
+        gives the legacy answer; the warning says what is missing.
+    RuleRefusedWarning
+        If a rule could not be learnt.
+
+    See Also
+    --------
+    rarecorrect.certify : the thresholds and what they promise.
+
+    References
+    ----------
+    A. Lebedev, V. Kazantsev, S. Stasenko, "Error correction in multiclass image
+    classification of facial emotion on unbalanced samples", arXiv:2510.03337.
+
+    Examples
+    --------
+    A model that was trained before class 2 existed learns it without retraining:
+
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = make_blobs(3000, centers=3, cluster_std=1.5, random_state=1)
+    >>> old = y[:500] != 2
+    >>> model = LogisticRegression().fit(X[:500][old], y[:500][old])
+    >>> corrector = ErrorCorrector(model, random_state=0).fit(X[500:2000], y[500:2000])
+    >>> X_new, y_new = X[2000:], y[2000:]
+    >>> bool(corrector.score(X_new, y_new) > model.score(X_new, y_new) + 0.2)
+    True
+    >>> print(corrector.rules_.certificate())
+    changes at most 1 % of right decisions (96 % confidence, 506 rows, 1 above)
+    """
+
+    def __init__(
+        self,
+        estimator: Any,
+        *,
+        features: Any = "auto",
+        detector: Any = None,
+        confusions: Any = "all",
+        action: str = "relabel",
+        max_damage: float | None = 0.01,
+        confidence_level: float = 0.95,
+        per: str | None = None,
+        alert_budget: float | str | None = None,
+        time_margin: float = 0.0,
+        ledger: bool = True,
+        legacy_accuracy: float | None = None,
+        calibration_fraction: float | str = "auto",
+        validation_fraction: float = 0.3,
+        shuffle: bool = True,
+        random_state: Any = None,
+        n_jobs: int | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.estimator = estimator
+        self.features = features
+        self.detector = detector
+        self.confusions = confusions
+        self.action = action
+        self.max_damage = max_damage
+        self.confidence_level = confidence_level
+        self.per = per
+        self.alert_budget = alert_budget
+        self.time_margin = time_margin
+        self.ledger = ledger
+        self.legacy_accuracy = legacy_accuracy
+        self.calibration_fraction = calibration_fraction
+        self.validation_fraction = validation_fraction
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    def fit(
+        self,
+        X: Any,
+        y: npt.ArrayLike,
+        *,
+        sample_weight: npt.ArrayLike | None = None,
+        groups: npt.ArrayLike | None = None,
+        calibration_mask: npt.ArrayLike | None = None,
+        calibration_weight: npt.ArrayLike | None = None,
+        segment: npt.ArrayLike | None = None,
+        time: npt.ArrayLike | None = None,
+        case_id: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Learn rules from the errors on `X` and certify them on its right decisions.
+
+        Parameters
+        ----------
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
+            Whatever the legacy model takes; rows that it was not trained on.
+        y : array-like of shape (n_rows,)
+            True labels: int, str or bool; labels unknown to the model are welcome.
+        sample_weight : array-like of shape (n_rows,), optional
+            Steers the detectors (and the fit of an unfitted estimator), not the
+            certificate.
+        groups : array-like of shape (n_rows,), optional
+            Customer, terminal ...: fitting and calibration never share one, and one
+            random row of each group calibrates.
+        calibration_mask : array-like of bool of shape (n_rows,), optional
+            Right decisions that calibrate, instead of a random part.  Errors are
+            learnt from wherever they are.
+        calibration_weight : array-like of shape (n_rows,), optional
+            Known sampling weights; calibration rows are thinned to the population.
+        segment : array-like of shape (n_rows,), optional
+            For ``per="segment"``.
+        time : array-like of shape (n_rows,), optional
+            Days as numbers, or datetime64.
+        case_id : array-like of shape (n_rows,), optional
+            Ids of the cases, kept with the rule that was learnt from them.
+
+        Returns
+        -------
+        ErrorCorrector
+
+        Raises
+        ------
+        ValueError
+            For parameters out of range, labels of mixed types, lengths that differ.
+        """
+        budgets = self._check_parameters()
+        X = indexable(X)[0]
+        y = self._check_labels(X, y)
+        side = _side(
+            len(y),
+            groups=groups,
+            calibration_mask=calibration_mask,
+            calibration_weight=calibration_weight,
+            segment=segment,
+            time=time,
+            case_id=case_id,
+        )
+        weight = sample_weight
+        if weight is not None:
+            weight = check_sample_weight(weight, np.empty((len(y), 1)))
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        rng = np.random.default_rng(self._seed)
+        unseen = self._settle_estimator(X, y, weight, side, rng)
+        reading, roles = self._assign(X, y, unseen, side, rng)
+        rules, refused = self._learn(reading, y, weight, roles, side)
+        self.rules_ = RuleBook(budgets=budgets).add(*rules)
+        entries = self._first_entries(reading, y, roles, side, rng)
+        self.rules_ = self.rules_.certified_by(*entries)
+        self.report_ = self._report(reading.labels == y, unseen, roles, refused)
+        warn_about_training_rows(
+            int(np.sum((reading.labels == y)[unseen])),
+            int(unseen.sum()),
+            self.legacy_accuracy,
+        )
+        self._tell()
+        return self
+
+    def certify(
+        self,
+        X: Any,
+        y: npt.ArrayLike | None = None,
+        *,
+        groups: npt.ArrayLike | None = None,
+        segment: npt.ArrayLike | None = None,
+        time: npt.ArrayLike | None = None,
+        calibration_weight: npt.ArrayLike | None = None,
+    ) -> Self:
+        """Certify the rules in force on rows that nothing was learnt from.
+
+        Parameters
+        ----------
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
+        y : array-like of shape (n_rows,), optional
+            With labels: the damage certificate.  Without: `X` is recent traffic, for
+            the alert budget and, if ``legacy_accuracy`` is set, for the damage.
+        groups, segment, time, calibration_weight : array-like, optional
+            As in :meth:`fit`.
+
+        Returns
+        -------
+        ErrorCorrector
+            The same object, with a new version of ``rules_``.
+
+        Raises
+        ------
+        ValueError
+            If there is nothing that these rows could certify, or the ledger is spent.
+        """
+        check_is_fitted(self)
+        reading = self._read(X)
+        side = _side(
+            len(reading.labels),
+            groups=groups,
+            segment=segment,
+            time=time,
+            calibration_weight=calibration_weight,
+        )
+        strata = self._strata(reading.labels, side.segment)
+        scores = self.rules_.decide(reading.features, reading.labels, strata).score
+        if y is not None:
+            labels = column_or_1d(y)
+            check_consistent_length(reading.labels, labels)
+            right = np.flatnonzero(reading.labels == labels)
+            entries = [self._damage_entry(reading, scores, right, strata, side)]
+        else:
+            entries = self._traffic_entries(reading, scores, side)
+        self.rules_ = self.rules_.certified_by(*entries)
+        self.report_ = self.report_.updated(self.rules_)
+        self._tell()
+        return self
+
+    def predict(self, X: Any, *, segment: npt.ArrayLike | None = None) -> Array:
+        """Corrected label of every row.
+
+        Parameters
+        ----------
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
+        segment : array-like of shape (n_rows,), optional
+            Needed with ``per="segment"``; unknown segments keep the legacy answer.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        reading, rows, winner = self._corrections(X, segment)
+        return self._corrected_labels(reading.labels, rows, winner)
+
+    @available_if(_legacy_has("predict_proba"))
+    def predict_proba(
+        self, X: Any, *, segment: npt.ArrayLike | None = None
+    ) -> FloatArray:
+        """Scores that agree with `predict`: a ranking, not calibrated probabilities.
+
+        Where no rule fires: the legacy probabilities, 0 for labels that the legacy
+        model does not know.  Where one fires, the new label gets ``1 - rank / 2`` with
+        the tail rank among calibration decisions, the others share the rest in the
+        legacy proportions.
+
+        Parameters
+        ----------
+        X, segment
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_classes)
+        """
+        return self._probabilities(X, segment)
+
+    @available_if(_legacy_has("predict_proba", "decision_function"))
+    def decision_function(
+        self, X: Any, *, segment: npt.ArrayLike | None = None
+    ) -> FloatArray:
+        """Log-odds (two classes) or logs of the scores of :meth:`predict_proba`.
+
+        Parameters
+        ----------
+        X, segment
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,) or (n_rows, n_classes)
+        """
+        p = np.maximum(self._probabilities(X, segment), np.finfo(float).tiny)
+        log = np.log(p)
+        return log[:, 1] - log[:, 0] if p.shape[1] == 2 else log
+
+    def trace(self, X: Any, *, segment: npt.ArrayLike | None = None) -> pd.DataFrame:
+        """Say what was done with every row, and by which rule.
+
+        Parameters
+        ----------
+        X, segment
+            As in :meth:`predict`.
+
+        Returns
+        -------
+        DataFrame
+            One row per case: ``before``, ``after``; ``flagged``: for review;
+            ``changed``: relabelled; ``rule``, ``state``, ``proposed``: the best rule
+            and its label (a shadow rule is named where it alone would fire);
+            ``score``: on the common scale, ``-inf`` where no rule is effective;
+            ``margin``: score minus threshold; ``tail_rank``: share of calibration
+            decisions that look as wrong, on rows that fire; ``certificate``: the first
+            12 digits of the digest of the calibration rows.
+        """
+        check_is_fitted(self)
+        reading = self._read(X)
+        side = _side(len(reading.labels), segment=segment)
+        strata = self._strata(reading.labels, side.segment)
+        Z, labels = reading.features, reading.labels
+        found = self.rules_.decide(Z, labels, strata)
+        rows = np.flatnonzero(found.fires)
+        after = self._corrected_labels(labels, rows, found.winner[rows])
+        rules, winner = self.rules_.active, found.winner
+        names = np.array([*[r.name for r in rules], None], dtype=object)[winner]
+        proposed = np.array([*[r.to for r in rules], None], dtype=object)[winner]
+        state = np.where(winner >= 0, "active", None)
+        shadow, hidden = self.rules_.decide_in_shadow(Z, labels, strata)
+        alone = hidden.fires & ~found.fires
+        for i in np.flatnonzero(alone):
+            rule = shadow[hidden.winner[i]]
+            names[i], proposed[i], state[i] = rule.name, rule.to, "shadow"
+        score = np.where(alone, hidden.score, found.score)
+        flags = np.array([*[r.action == "flag" for r in rules], False])[winner]
+        rank = np.full(len(labels), np.nan)
+        rank[rows] = tail_ranks(found.score[rows], self._calibration_scores())
+        entry = self.rules_.entry(self.rules_.budgets[0])
+        return pd.DataFrame(
+            {
+                "before": labels,
+                "after": after,
+                "changed": found.fires & ~flags,
+                "flagged": found.fires & flags,
+                "rule": names,
+                "state": state,
+                "proposed": proposed,
+                "score": score,
+                "margin": score - found.threshold,
+                "tail_rank": rank,
+                "certificate": None if entry is None else entry.fingerprint[:12],
+            },
+            index=getattr(X, "index", None),
+        )
+
+    def with_rules(self, book: RuleBook) -> Self:
+        """Return a corrector with another book around the same legacy model."""
+        check_is_fitted(self)
+        other = copy.copy(self)
+        other.rules_ = book
+        other.report_ = self.report_.updated(book)
+        return other
+
+    def set_params(self, **params: Any) -> Self:
+        """Set parameters; those of a fitted legacy model are refused.
+
+        Raises
+        ------
+        ValueError
+            For ``estimator__...`` if the legacy model is fitted: it is in service.
+        """
+        inner = [name for name in params if name.startswith("estimator__")]
+        if inner and "estimator" not in params and _is_fitted(self.estimator):
+            raise ValueError(
+                f"{inner[0]}: the legacy model is fitted and never changed; pass an "
+                "unfitted estimator to tune it"
+            )
+        super().set_params(**params)
+        return self
+
+    def __sklearn_clone__(self) -> ErrorCorrector:
+        # clone would unfit the legacy model, and the next fit would silently refit it
+        params = self.get_params(deep=False)
+        fitted = _is_fitted(self.estimator)
+        return type(self)(
+            **{
+                name: value
+                if name == "estimator" and fitted
+                else clone(value, safe=False)
+                for name, value in params.items()
+            }
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        legacy = get_tags(self.estimator) if _has_tags(self.estimator) else tags
+        # one by one: a frozen model's tag object would switch nearly all checks off
+        tags.input_tags.sparse = legacy.input_tags.sparse
+        tags.input_tags.allow_nan = legacy.input_tags.allow_nan
+        tags.input_tags.categorical = legacy.input_tags.categorical
+        tags.input_tags.string = legacy.input_tags.string
+        if legacy.classifier_tags is not None:
+            tags.classifier_tags.multi_class = legacy.classifier_tags.multi_class
+            tags.classifier_tags.poor_score = legacy.classifier_tags.poor_score
+        return tags
+
+    def _check_parameters(self) -> tuple[str, ...]:
+        budgets = check_budgets(
+            self.max_damage,
+            self.alert_budget,
+            self.confidence_level,
+            self.time_margin,
+        )
+        if self.action not in ("relabel", "flag"):
+            raise ValueError(f"action must be 'relabel' or 'flag', got {self.action!r}")
+        if self.per not in _PER:
+            raise ValueError(f"per must be one of {_PER}, got {self.per!r}")
+        if isinstance(self.detector, str):
+            raise ValueError(
+                f"detector={self.detector!r} is not available in this version; pass "
+                "None or a classifier such as FisherDetector()"
+            )
+        if isinstance(self.confusions, str) and self.confusions != "all":
+            raise ValueError(
+                "confusions must be 'all', a list of true labels or a list of (legacy "
+                f"label, true label), got {self.confusions!r}"
+            )
+        for name in ("calibration_fraction", "validation_fraction"):
+            value = getattr(self, name)
+            if value != "auto" and not (
+                isinstance(value, int | float) and 0 < value < 1
+            ):
+                raise ValueError(f"{name} must lie in (0, 1), got {value!r}")
+        return budgets
+
+    def _check_labels(self, X: Any, y: Any) -> Array:
+        if y is None:
+            raise ValueError(
+                "requires y to be passed, but the target y is None: errors are known "
+                "by their true labels"
+            )
+        validate_data(self, X, skip_check_array=True)
+        _refuse_one_dimension(X)
+        y = column_or_1d(y, warn=True)
+        assert_all_finite(y)
+        check_consistent_length(X, y)
+        check_classification_targets(y)
+        return np.asarray(y)
+
+    def _settle_estimator(
+        self,
+        X: Any,
+        y: Array,
+        weight: Array | None,
+        side: Side,
+        rng: np.random.Generator,
+    ) -> npt.NDArray[np.bool_]:
+        """Use the legacy model as it is, or fit one; return rows it has not seen."""
+        if _is_fitted(self.estimator):
+            self.estimator_ = self.estimator
+            return np.ones(len(y), dtype=bool)
+        unseen = held_out(
+            y, self.validation_fraction, side, shuffle=self.shuffle, rng=rng
+        )
+        # a row of weight 0 is not there, also for models that take no weights
+        train = np.flatnonzero(~unseen if weight is None else ~unseen & (weight > 0))
+        model = clone(self.estimator)
+        options = {}
+        if weight is not None and has_fit_parameter(model, "sample_weight"):
+            options["sample_weight"] = weight[train]
+        self.estimator_ = model.fit(safe_indexing(X, train), y[train], **options)
+        return unseen
+
+    def _assign(
+        self,
+        X: Any,
+        y: Array,
+        unseen: npt.NDArray[np.bool_],
+        side: Side,
+        rng: np.random.Generator,
+    ) -> tuple[Reading, Roles]:
+        """One pass of the legacy model; what every row is for."""
+        budget = self.max_damage
+        if budget is not None:
+            budget /= 1 + self.time_margin
+        plan = SplitPlan(
+            budget, self._first_level(), self.calibration_fraction, self.shuffle
+        )
+        assigned: list[Roles] = []
+
+        def fitting_rows(labels: Array) -> Indices:
+            roles = plan.roles(
+                np.asarray(labels == y),
+                unseen=unseen,
+                strata=self._strata(labels, side.segment),
+                side=side,
+                rng=rng,
+            )
+            assigned.append(roles)
+            return np.setdiff1d(np.arange(len(y)), roles.calibration)
+
+        self.features_ = FeatureExtractor(self.estimator_, self.features)
+        reading = self.features_.fit_read(X, fitting_rows)
+        self.classes_ = unique_labels(self.features_.classes_, y)
+        return reading, assigned[0]
+
+    def _learn(
+        self,
+        reading: Reading,
+        y: Array,
+        weight: Array | None,
+        roles: Roles,
+        side: Side,
+    ) -> tuple[list[Rule], list[Refusal]]:
+        detector = FisherDetector() if self.detector is None else self.detector
+        if weight is not None and not takes_sample_weight(detector):
+            raise ValueError(
+                f"sample_weight was passed but {type(detector).__name__}.fit does not "
+                "take it; use another detector or leave it out"
+            )
+        rows = FittingRows(
+            reading.features,
+            y,
+            reading.labels,
+            roles.background,
+            roles.errors,
+            weight,
+            side.groups,
+            side.case_id,
+        )
+        rules, refused = learn_rules(
+            rows,
+            detector,
+            confusions=self.confusions,
+            action=self.action,
+            random_state=self._seed,
+            n_jobs=self.n_jobs,
+        )
+        for refusal in refused:
+            warnings.warn(
+                f"rule {refusal.name!r} refused: {refusal.reason}",
+                RuleRefusedWarning,
+                stacklevel=3,
+            )
+        return rules, refused
+
+    def _first_entries(
+        self,
+        reading: Reading,
+        y: Array,
+        roles: Roles,
+        side: Side,
+        rng: np.random.Generator,
+    ) -> list[LedgerEntry]:
+        """Certificates from the rows held out in `fit`, as far as they reach."""
+        strata = self._strata(reading.labels, side.segment)
+        scores = np.full(len(y), -np.inf)
+        rows = roles.calibration
+        if rows.size:
+            part = None if strata is None else strata[rows]
+            scores[rows] = self.rules_.decide(
+                reading.features[rows], reading.labels[rows], part
+            ).score
+        entries = []
+        if "damage" in self.rules_.budgets and rows.size:
+            entries.append(self._damage_entry(reading, scores, rows, strata, side))
+        if "alerts" in self.rules_.budgets:
+            traffic = self._held_out_traffic(roles, side, rng)
+            # an error was learnt from: its score says nothing, so it counts as an alert
+            scores[roles.errors] = np.inf
+            if traffic.size:
+                entries.append(self._alert_entry(reading, scores, traffic, side))
+        return entries
+
+    def _held_out_traffic(
+        self, roles: Roles, side: Side, rng: np.random.Generator
+    ) -> Indices:
+        """Rows that stand for traffic: the calibration rows and their share of errors.
+
+        Whole days are needed for a budget per day, so only a `calibration_mask` makes
+        such rows.
+        """
+        budget = AlertBudget.parse(self.alert_budget)
+        errors = roles.errors
+        if side.calibration_mask is not None:
+            errors = errors[side.calibration_mask[errors]]
+        elif budget is not None and budget.per_day is not None:
+            return np.empty(0, dtype=np.intp)
+        else:
+            n = roles.calibration.size
+            share = n / max(1, n + roles.background.size)
+            errors = errors[rng.random(errors.size) < share]
+        return np.concatenate([roles.calibration, errors])
+
+    def _damage_entry(
+        self,
+        reading: Reading,
+        scores: FloatArray,
+        rows: Indices,
+        strata: Array | None,
+        side: Side,
+    ) -> LedgerEntry:
+        if self.max_damage is None:
+            raise ValueError(
+                "max_damage is None: labelled rows certify nothing; pass rows without "
+                "labels for the alert budget, or set max_damage"
+            )
+        mark, level = self._spend("damage", reading, rows)
+        weight = side.calibration_weight
+        certificates = certify_damage(
+            scores[rows],
+            self.max_damage / (1 + self.time_margin),
+            level,
+            strata=None if strata is None else strata[rows],
+            groups=None if side.groups is None else side.groups[rows],
+            sampling_weight=None if weight is None else weight[rows],
+            random_state=self._seed,
+        )
+        return self._entry("damage", certificates, mark, level, scores[rows])
+
+    def _alert_entry(
+        self, reading: Reading, scores: FloatArray, rows: Indices, side: Side
+    ) -> LedgerEntry:
+        budget = AlertBudget.parse(self.alert_budget)
+        assert budget is not None
+        mark, level = self._spend("alerts", reading, rows)
+        certificate = budget.threshold(
+            scores[rows],
+            level,
+            time=None if side.time is None else side.time[rows],
+            groups=None if side.groups is None else side.groups[rows],
+        )
+        return self._entry("alerts", {None: certificate}, mark, level, scores[rows])
+
+    def _traffic_entries(
+        self, reading: Reading, scores: FloatArray, side: Side
+    ) -> list[LedgerEntry]:
+        rows = np.arange(scores.size)
+        entries = []
+        if "alerts" in self.rules_.budgets:
+            entries.append(self._alert_entry(reading, scores, rows, side))
+        if "damage" in self.rules_.budgets and self.legacy_accuracy is not None:
+            if self.per is not None:
+                raise ValueError(
+                    f"per={self.per!r} needs labels: P(change) bounds the damage of "
+                    "the whole only; pass y"
+                )
+            mark, level = self._spend("damage", reading, rows)
+            assert self.max_damage is not None
+            certificate = alert_threshold(
+                scores,
+                self.max_damage / (1 + self.time_margin),
+                level,
+                groups=side.groups,
+                legacy_accuracy=self.legacy_accuracy,
+            )
+            entry = self._entry("damage", {None: certificate}, mark, level, scores)
+            entries.append(entry)
+        if not entries:
+            raise ValueError(
+                "rows without labels certify an alert budget, or the damage if "
+                "legacy_accuracy is set; pass y, or set one of them"
+            )
+        return entries
+
+    def _spend(self, kind: str, reading: Reading, rows: Indices) -> tuple[str, float]:
+        mark = fingerprint(reading.features[rows], reading.labels[rows])
+        level = level_to_spend(
+            self.rules_.entries,
+            kind,
+            mark,
+            self.confidence_level,
+            ledger=self.ledger,
+        )
+        return mark, level
+
+    def _entry(
+        self,
+        kind: str,
+        certificates: Any,
+        mark: str,
+        level: float,
+        scores: FloatArray,
+    ) -> LedgerEntry:
+        return LedgerEntry(
+            kind,
+            certificates,
+            frozenset(self.rules_.identities),
+            mark,
+            1 - level,
+            np.sort(scores),
+        )
+
+    def _first_level(self) -> float:
+        return level_to_spend(
+            (), "damage", "", self.confidence_level, ledger=self.ledger
+        )
+
+    def _report(
+        self,
+        right: npt.NDArray[np.bool_],
+        unseen: npt.NDArray[np.bool_],
+        roles: Roles,
+        refused: list[Refusal],
+    ) -> FitReport:
+        fitted_here = not unseen.all()
+        n_seen, n_right = int(np.sum(~unseen)), int(np.sum(right & unseen))
+        return FitReport(
+            legacy=f"fitted on {n_seen:,} of the rows"
+            if fitted_here
+            else "used as it was found, never refitted",
+            n_rows=right.size,
+            n_unseen=int(unseen.sum()),
+            legacy_accuracy=float(right[unseen].mean()) if unseen.any() else np.nan,
+            n_errors=roles.errors.size,
+            n_background=roles.background.size,
+            n_calibration=roles.calibration.size,
+            n_right_possible=n_right if fitted_here else int(0.8 * n_right),
+            features=tuple(map(str, self.features_.sources_)),
+            n_features=len(self.features_.names_),
+            one_pass=self.features_.labels_from_scores_,
+            refused=tuple(refused),
+            max_damage=self.max_damage,
+            confidence_level=self.confidence_level,
+            ledger=self.ledger,
+            book=self.rules_,
+        )
+
+    def _tell(self) -> None:
+        missing = self.report_.shortcoming()
+        if missing:
+            warnings.warn(
+                f"not certified, the legacy answer is kept: {missing}",
+                NotCertifiedWarning,
+                stacklevel=3,
+            )
+        if self.verbose:
+            print(self.report_)  # noqa: T201 - asked for
+
+    def _read(self, X: Any) -> Reading:
+        X = indexable(X)[0]
+        _refuse_one_dimension(X)
+        validate_data(self, X, reset=False, skip_check_array=True)
+        return self.features_.read(X)
+
+    def _strata(self, labels: Array, segment: Array | None) -> Array | None:
+        if self.per is None:
+            return None
+        if self.per == "class":
+            return labels
+        if segment is None:
+            raise ValueError("per='segment' needs segment=, the segment of every row")
+        return segment
+
+    def _corrections(self, X: Any, segment: Any) -> tuple[Reading, Indices, Indices]:
+        check_is_fitted(self)
+        reading = self._read(X)
+        side = _side(len(reading.labels), segment=segment)
+        strata = self._strata(reading.labels, side.segment)
+        rows, winner = self.rules_.fires(reading.features, reading.labels, strata)
+        return reading, rows, winner
+
+    def _corrected_labels(self, labels: Array, rows: Indices, winner: Indices) -> Array:
+        after = labels.astype(self.classes_.dtype)
+        for i, rule in enumerate(self.rules_.active):
+            if rule.action == "relabel":
+                after[rows[winner == i]] = rule.to
+        return after
+
+    def _probabilities(self, X: Any, segment: Any) -> FloatArray:
+        reading, rows, winner = self._corrections(X, segment)
+        assert reading.scores is not None
+        legacy = as_probabilities(reading.scores)
+        rules = self.rules_.active
+        relabels = np.array([rule.action == "relabel" for rule in rules], dtype=bool)
+        kept = relabels[winner] if rows.size else np.zeros(0, dtype=bool)
+        rows, winner = rows[kept], winner[kept]
+        to = np.searchsorted(self.classes_, [rule.to for rule in rules])
+        score = self.rules_.decide(reading.features[rows], reading.labels[rows]).score
+        return corrected_probabilities(
+            legacy,
+            np.searchsorted(self.classes_, self.features_.classes_),
+            len(self.classes_),
+            rows,
+            to[winner] if rows.size else rows,
+            tail_ranks(score, self._calibration_scores()),
+        )
+
+    def _calibration_scores(self) -> FloatArray:
+        found = [self.rules_.entry(kind) for kind in self.rules_.budgets]
+        return next((e.scores for e in found if e is not None), np.empty(0))
+
+
+def _side(n: int, **columns: Any) -> Side:
+    return Side(**{name: _as_column(v, n, name) for name, v in columns.items()})
+
+
+def _as_column(values: Any, n: int, name: str) -> Array | None:
+    if values is None:
+        return None
+    column = np.asarray(values)
+    if column.shape != (n,):
+        raise ValueError(f"{name} must have shape ({n},), got {column.shape}")
+    return column.astype(bool) if name == "calibration_mask" else column
+
+
+def _refuse_one_dimension(X: Any) -> None:
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
+        raise ValueError(
+            f"Expected 2D array, got 1D array of {X.size} numbers instead. Reshape your "
+            "data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
+        )
+
+
+def _has_tags(estimator: Any) -> bool:
+    return hasattr(estimator, "__sklearn_tags__")
+
+
+def _is_fitted(estimator: Any) -> bool:
+    if not hasattr(estimator, "fit"):
+        return hasattr(estimator, "predict")
+    try:
+        check_is_fitted(estimator)
+    except NotFittedError:
+        return False
+    return True

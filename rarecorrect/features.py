@@ -1,0 +1,428 @@
+"""What the legacy model thinks: its labels, scores and inner features, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Self
+
+import narwhals as nw
+import numpy as np
+import numpy.typing as npt
+import scipy.sparse as sp
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
+from sklearn.utils.validation import check_is_fitted
+
+from rarecorrect._compat import safe_indexing
+
+Array = npt.NDArray[Any]
+Indices = npt.NDArray[np.intp]
+
+NAMES = ("input", "logits", "decision", "step:<name>", "hidden:<i>")
+_LATER = ("layer", "leaves", "contributions")
+_WIDEST_SPARSE_INPUT = 1000
+_SMALLEST_PROBABILITY = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one pass of the legacy model says about some rows.
+
+    Attributes
+    ----------
+    labels : ndarray of shape (n_rows,)
+        Decisions of the legacy model.
+    scores : ndarray of shape (n_rows, n_classes) or (n_rows,), or None
+        ``predict_proba`` of the model, or else its ``decision_function``, or None.
+    features : ndarray of shape (n_rows, n_features)
+        Rows that hold a value that is not finite are never changed.
+    """
+
+    labels: Array
+    scores: Array | None
+    features: Array
+
+
+class FeatureExtractor:
+    """Reads labels, scores and named inner features off a fitted classifier.
+
+    Parameters
+    ----------
+    estimator : classifier
+        Fitted; never changed.  Pipelines and ``FrozenEstimator`` are looked into.
+    features : str, callable, transformer or list of these, default="auto"
+        ``"input"``: the columns of `X` as numbers.  ``"logits"``: centred log
+        probabilities (log-odds for two classes), or decision values where there are no
+        probabilities.  ``"decision"``: ``decision_function``.  ``"step:<name>"``: the
+        output of a pipeline's step.  ``"hidden:<i>"``: activations of hidden layer `i`
+        of a scikit-learn multi-layer perceptron, negative `i` from the end.  A
+        callable: ``Z = f(X)``.  A transformer: used as it is if fitted, else a clone
+        is fitted on fitting rows.  A list: all of them side by side.  ``"auto"``: last
+        hidden layer + logits for a perceptron; input + logits where `X` is numeric;
+        else the last pipeline step's input + logits; else logits.
+
+    Attributes
+    ----------
+    names_ : list of str
+        Name of every column of the features.
+    sources_ : list
+        What `features` stands for on this model.
+    labels_from_scores_ : bool
+        Whether labels are read off the scores of the same pass.  ``False`` where
+        ``classes_[argmax(score)]`` was not what ``predict`` says on every row of
+        :meth:`fit`: then the model is called twice.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = load_iris(return_X_y=True)
+    >>> model = LogisticRegression(max_iter=1000).fit(X, y)
+    >>> extractor = FeatureExtractor(model).fit(X)
+    >>> extractor.names_
+    ['x0', 'x1', 'x2', 'x3', 'logit[0]', 'logit[1]', 'logit[2]']
+    >>> extractor.read(X).features.shape
+    (150, 7)
+    """
+
+    def __init__(self, estimator: Any, features: Any = "auto") -> None:
+        self.estimator = estimator
+        self.features = features
+
+    def fit(self, X: Any) -> Self:
+        """Resolve the names on `X` and learn from all of its rows.
+
+        Parameters
+        ----------
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
+
+        Returns
+        -------
+        FeatureExtractor
+
+        Raises
+        ------
+        ValueError
+            For a name that this model does not have, or features that are infinite.
+        """
+        self.fit_read(X, lambda labels: np.arange(len(labels)))
+        return self
+
+    def fit_read(self, X: Any, fitting_rows: Callable[[Array], Indices]) -> Reading:
+        """Fit and read in one pass of the model.
+
+        Parameters
+        ----------
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
+        fitting_rows : callable
+            From legacy labels to the positions that imputation and transformers may
+            learn from: never calibration rows.
+
+        Returns
+        -------
+        Reading
+        """
+        model = _unwrapped(self.estimator)
+        self._model, self._steps = model, getattr(model, "steps", None)
+        self._head = _unwrapped(self._steps[-1][1] if self._steps else model)
+        walk = self._walk(X)
+        self.sources_ = self._resolve(X, walk)
+        scores = self._scores(walk)
+        labels = np.asarray(self.estimator.predict(X))
+        self.classes_ = np.asarray(
+            getattr(self.estimator, "classes_", np.unique(labels))
+        )
+        self.labels_from_scores_ = scores is not None and np.array_equal(
+            self._labels_of(scores), labels
+        )
+        rows = fitting_rows(labels)
+        self._transformers = {
+            i: _fitted_transformer(source, X, rows)
+            for i, source in enumerate(self.sources_)
+            if hasattr(source, "transform")
+        }
+        parts = self._parts(X, walk, scores)
+        self.names_ = [name for _, names in parts for name in names]
+        Z = _side_by_side(parts)
+        self._fit_imputer(Z, rows)
+        return Reading(labels, scores, self._imputed(Z))
+
+    def read(self, X: Any) -> Reading:
+        """Labels, scores and features of `X`."""
+        walk = self._walk(X)
+        scores = self._scores(walk)
+        if self.labels_from_scores_ and scores is not None:
+            labels = self._labels_of(scores)
+        else:
+            labels = np.asarray(self.estimator.predict(X))
+        Z = _side_by_side(self._parts(X, walk, scores))
+        return Reading(labels, scores, self._imputed(Z))
+
+    def _resolve(self, X: Any, walk: dict[str, Any]) -> list[Any]:
+        wanted = self.features
+        if isinstance(wanted, str) and wanted == "auto":
+            return self._automatic(X, walk)
+        sources = list(wanted) if isinstance(wanted, list | tuple) else [wanted]
+        if not sources:
+            raise ValueError("features must name at least one source, got []")
+        for source in sources:
+            self._check_source(source)
+        return sources
+
+    def _automatic(self, X: Any, walk: dict[str, Any]) -> list[Any]:
+        logits = ["logits"] if _has_scores(self.estimator) else []
+        if hasattr(self._head, "coefs_") and len(self._head.coefs_) > 1:
+            return ["hidden:-1", *logits]
+        if _is_numeric(X):
+            return ["input", *logits]
+        if self._steps and _is_numeric(walk["head"]):
+            return ["head", *logits]
+        if not logits:
+            raise ValueError(
+                "features='auto' found nothing numeric: X is not, and the legacy model "
+                "has neither predict_proba nor decision_function; pass features="
+                "a callable or a transformer that turns X into numbers"
+            )
+        return logits
+
+    def _check_source(self, source: Any) -> None:
+        if callable(source) or hasattr(source, "transform"):
+            return
+        kind = source.partition(":")[0] if isinstance(source, str) else None
+        if kind in _LATER:
+            raise ValueError(
+                f"features={source!r} is not available in this version; use one of "
+                f"{', '.join(NAMES)}, a callable or a transformer"
+            )
+        if kind == "step":
+            self._check_step(source)
+        elif kind == "hidden":
+            _hidden_layer(self._head, source)
+        elif kind in ("logits", "decision"):
+            if not _has_scores(self.estimator, decision_only=kind == "decision"):
+                raise ValueError(
+                    f"features={source!r}: the legacy model "
+                    f"{type(self._model).__name__} has no such scores; use 'input'"
+                )
+        elif source != "input":
+            raise ValueError(
+                f"features must be 'auto' or made of {', '.join(NAMES)}, callables and "
+                f"transformers, got {source!r}"
+            )
+
+    def _check_step(self, source: str) -> None:
+        known = [name for name, _ in (self._steps or [])][:-1]
+        if source.partition(":")[2] not in known:
+            raise ValueError(
+                f"features={source!r}: no such step before the last one; "
+                f"the legacy model has {known or 'no steps'}"
+            )
+
+    def _walk(self, X: Any) -> dict[str, Any]:
+        """Outputs of the pipeline's steps, and the input of the model's head."""
+        found: dict[str, Any] = {}
+        for name, step in (self._steps or [])[:-1]:
+            # samplers of imbalanced-learn act in fit only
+            if hasattr(step, "transform"):
+                X = step.transform(X)
+            found[f"step:{name}"] = X
+        found["head"] = X
+        return found
+
+    def _scores(self, walk: dict[str, Any]) -> Array | None:
+        head = self._steps[-1][1] if self._steps else self.estimator
+        if hasattr(head, "predict_proba"):
+            return np.asarray(head.predict_proba(walk["head"]))
+        if hasattr(head, "decision_function"):
+            return np.asarray(head.decision_function(walk["head"]))
+        return None
+
+    def _labels_of(self, scores: Array) -> Array:
+        if scores.ndim == 1:
+            codes = (scores > 0).astype(int)
+        else:
+            codes = np.argmax(scores, axis=1)
+        if codes.size and codes.max() >= len(self.classes_):
+            return np.empty(0)  # scores and classes do not fit together
+        return np.asarray(self.classes_[codes])
+
+    def _parts(
+        self, X: Any, walk: dict[str, Any], scores: Array | None
+    ) -> list[tuple[Array, list[str]]]:
+        return [
+            self._part(i, source, X, walk, scores)
+            for i, source in enumerate(self.sources_)
+        ]
+
+    def _part(
+        self, i: int, source: Any, X: Any, walk: dict[str, Any], scores: Array | None
+    ) -> tuple[Array, list[str]]:
+        if i in self._transformers:
+            return _as_numbers(self._transformers[i].transform(X), f"feature{i}")
+        if callable(source):
+            return _as_numbers(source(X), getattr(source, "__name__", f"feature{i}"))
+        if source == "input":
+            return _as_numbers(X, "x")
+        if source in walk:
+            return _as_numbers(walk[source], source)
+        if source.startswith("hidden:"):
+            return _as_numbers(_activations(self._head, source, walk["head"]), source)
+        head = self._steps[-1][1] if self._steps else self.estimator
+        if source == "decision" and hasattr(head, "predict_proba"):
+            scores = np.asarray(head.decision_function(walk["head"]))
+            return _logits(scores, False, self.classes_, "decision")
+        assert scores is not None  # _check_source saw to it
+        proba = hasattr(head, "predict_proba")
+        return _logits(scores, proba, self.classes_, "logit")
+
+    def _fit_imputer(self, Z: Array, rows: Indices) -> None:
+        self._imputer = None
+        fitting = Z[rows]
+        if np.isinf(fitting).any():
+            bad = np.flatnonzero(np.isinf(fitting).any(axis=0))
+            raise ValueError(
+                f"features {[self.names_[j] for j in bad[:5]]} hold infinite values; "
+                "clip them or pass other features="
+            )
+        if np.isnan(fitting).any():
+            imputer = SimpleImputer(
+                strategy="median", add_indicator=True, keep_empty_features=True
+            )
+            self._imputer = imputer.fit(fitting)
+            names = np.array(self.names_, dtype=object)
+            self.names_ = [str(n) for n in self._imputer.get_feature_names_out(names)]
+
+    def _imputed(self, Z: Array) -> Array:
+        if self._imputer is None:
+            return Z
+        infinite = np.isinf(Z).any(axis=1)
+        filled = np.asarray(self._imputer.transform(np.where(np.isinf(Z), 0.0, Z)))
+        filled[infinite] = np.nan
+        return filled
+
+
+def _unwrapped(model: Any) -> Any:
+    while type(model).__name__ == "FrozenEstimator":
+        model = model.estimator
+    return model
+
+
+def _fitted_transformer(source: Any, X: Any, rows: Indices) -> Any:
+    try:
+        check_is_fitted(source)
+    except NotFittedError:
+        return clone(source).fit(safe_indexing(X, rows))
+    return source
+
+
+def _has_scores(model: Any, *, decision_only: bool = False) -> bool:
+    if decision_only:
+        return hasattr(model, "decision_function")
+    return hasattr(model, "predict_proba") or hasattr(model, "decision_function")
+
+
+def _frame(X: Any) -> Any:
+    """`X` as a narwhals frame, or None if it is no frame."""
+    if hasattr(X, "columns") or hasattr(X, "__dataframe__"):
+        return nw.from_native(X, eager_only=True, pass_through=False)
+    return None
+
+
+def _is_numeric(X: Any) -> bool:
+    frame = _frame(X)
+    if frame is not None:
+        return all(_numeric_column(c.dtype) for c in frame.iter_columns())
+    if sp.issparse(X):
+        return bool(X.shape[1] <= _WIDEST_SPARSE_INPUT)
+    array = np.asarray(X)
+    return array.ndim == 2 and array.dtype.kind in "biuf"
+
+
+def _numeric_column(dtype: Any) -> bool:
+    return bool(dtype.is_numeric() or dtype == nw.Boolean)
+
+
+def _as_numbers(X: Any, prefix: str) -> tuple[Array, list[str]]:
+    """`X` as a float array of two dimensions, with the names of its columns."""
+    frame = _frame(X)
+    if frame is not None:
+        bad = [c.name for c in frame.iter_columns() if not _numeric_column(c.dtype)]
+        if bad:
+            raise ValueError(
+                f"columns {bad[:5]} are not numeric; name features that are, such as "
+                "'logits' or 'step:<name>', or pass a transformer"
+            )
+        columns = [c.cast(nw.Float64).to_numpy() for c in frame.iter_columns()]
+        return np.column_stack(columns), [str(c.name) for c in frame.iter_columns()]
+    array = np.asarray(X.toarray() if sp.issparse(X) else X)
+    if array.ndim != 2 or array.dtype.kind not in "biuf":
+        try:
+            array = array.astype(float).reshape(array.shape[0], -1)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"features {prefix!r} must be a table of numbers, got dtype "
+                f"{array.dtype} and shape {array.shape}"
+            ) from error
+    if array.dtype.kind != "f":
+        array = array.astype(float)
+    inner = "{}{}" if prefix == "x" else "{}[{}]"
+    return array, [inner.format(prefix, j) for j in range(array.shape[1])]
+
+
+def _hidden_layer(head: Any, source: str) -> int:
+    n_hidden = len(getattr(head, "coefs_", [0])) - 1
+    text = source.partition(":")[2]
+    try:
+        layer = int(text)
+    except ValueError:
+        layer = n_hidden
+    if not -n_hidden <= layer < n_hidden:
+        raise ValueError(
+            f"features={source!r}: {type(head).__name__} has {n_hidden} hidden layers; "
+            "use hidden:<i> with a scikit-learn multi-layer perceptron and 0 <= i < "
+            f"{n_hidden}"
+        )
+    return layer % n_hidden
+
+
+_ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
+    "identity": lambda a: a,
+    "logistic": lambda a: 1 / (1 + np.exp(-a)),
+    "tanh": np.tanh,
+    "relu": lambda a: np.maximum(a, 0),
+}
+
+
+def _activations(head: Any, source: str, X: Any) -> Array:
+    activation = _ACTIVATIONS[head.activation]
+    found = _as_numbers(X, "x")[0]
+    for layer in range(_hidden_layer(head, source) + 1):
+        found = activation(found @ head.coefs_[layer] + head.intercepts_[layer])
+    return found
+
+
+def _logits(
+    scores: Array, probabilities: bool, classes: Array, word: str
+) -> tuple[Array, list[str]]:
+    found = np.asarray(scores, dtype=float).reshape(len(scores), -1)
+    if probabilities:
+        found = np.log(np.clip(found, _SMALLEST_PROBABILITY, None))
+        if found.shape[1] == 2:
+            found = (found[:, 1] - found[:, 0])[:, None]
+        else:
+            found = found - found.mean(axis=1, keepdims=True)
+    k = found.shape[1]
+    labels = list(classes[-k:]) if k <= len(classes) else list(range(k))
+    return found, [f"{word}[{label}]" for label in labels]
+
+
+def _side_by_side(parts: list[tuple[Array, list[str]]]) -> Array:
+    arrays = [array for array, _ in parts]
+    if len(arrays) == 1:
+        return arrays[0]
+    widest = max(arrays, key=lambda a: a.shape[1])
+    # float32 inputs stay float32: a few float64 logits must not double the memory
+    dtype = widest.dtype if widest.dtype.kind == "f" else np.dtype(float)
+    return np.hstack([a.astype(dtype, copy=False) for a in arrays])

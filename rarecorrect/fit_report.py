@@ -1,0 +1,228 @@
+"""What was learnt, certified, refused and why, in words and numbers."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy.stats import binom
+
+from rarecorrect.certify import Certificate, rows_needed, smallest_damage
+from rarecorrect.exceptions import TrainingRowsWarning
+from rarecorrect.learning import Refusal
+from rarecorrect.ledger import FIRST_SHARE
+from rarecorrect.metrics import clopper_pearson
+from rarecorrect.rule import Rule
+from rarecorrect.rulebook import RuleBook
+
+# "Far above": an error rate under half of the stated one, by more than chance.
+_FAR = 0.5
+_CHANCE = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class FitReport:
+    """Record of a fit; ``print`` it.
+
+    Attributes
+    ----------
+    legacy : str
+        How the legacy model was obtained.
+    n_rows, n_unseen : int
+        Rows passed to `fit`; those that the legacy model was not fitted on.
+    legacy_accuracy : float
+        On the unseen rows.
+    n_errors, n_background, n_calibration : int
+        Errors learnt from, right decisions learnt from, right decisions that calibrate.
+    n_right_possible : int
+        Right decisions that could have calibrated at the most.
+    features : tuple of str
+    n_features : int
+    one_pass : bool
+        Whether labels are read off the legacy scores; if not, it is called twice.
+    refused : tuple of Refusal
+    max_damage : float or None
+    confidence_level : float
+    ledger : bool
+    book : RuleBook
+    """
+
+    legacy: str
+    n_rows: int
+    n_unseen: int
+    legacy_accuracy: float
+    n_errors: int
+    n_background: int
+    n_calibration: int
+    n_right_possible: int
+    features: tuple[str, ...]
+    n_features: int
+    one_pass: bool
+    refused: tuple[Refusal, ...]
+    max_damage: float | None
+    confidence_level: float
+    ledger: bool
+    book: RuleBook
+
+    def updated(self, book: RuleBook) -> FitReport:
+        """Return the same record about another version of the book."""
+        return replace(self, book=book)
+
+    @property
+    def certificates(self) -> list[Certificate]:
+        """Certificates in force, over budgets and strata."""
+        entries = [self.book.entry(kind) for kind in self.book.budgets]
+        return [c for e in entries if e is not None for c in e.certificates.values()]
+
+    def shortcoming(self) -> str:
+        """Why the legacy answer is kept, and the way out; empty if it is not."""
+        if self.book.certified:
+            return ""
+        if self.n_errors == 0:
+            return (
+                "no errors to learn from: the legacy model is right on all "
+                f"{self.n_rows:,} rows; pass rows that it gets wrong (and that it was "
+                "not trained on)"
+            )
+        if not self.book.rules:
+            reasons = "; ".join(f"{r.name}: {r.reason}" for r in self.refused)
+            return f"no rule could be learnt ({reasons})"
+        if not self.book.active:
+            return "no rule is active"
+        parts = [self._missing(kind) for kind in self.book.budgets]
+        return "; ".join(part for part in parts if part)
+
+    def _missing(self, kind: str) -> str:
+        entry = self.book.entry(kind)
+        if entry is not None and any(c.certified for c in entry.certificates.values()):
+            return ""
+        if kind == "alerts":
+            return (
+                "the alert budget is not certified; call certify(X) on recent traffic "
+                "(whole days and time= for a daily budget)"
+                + ("" if entry is None else f": {_first(entry.certificates)}")
+            )
+        if entry is None and self.book.current:
+            return "the rules changed; certify them on labelled rows: certify(X, y)"
+        return self._too_few(entry.certificates if entry is not None else {})
+
+    def _too_few(self, found: Any) -> str:
+        assert self.max_damage is not None
+        best = max(found.values(), key=lambda c: c.n_calibration, default=None)
+        n = self.n_right_possible
+        level = 1 - (FIRST_SHARE if self.ledger else 1) * (1 - self.confidence_level)
+        if best is not None and best.n_calibration > 0:
+            n, level = best.n_calibration, best.confidence_level
+        kept = " (edits kept possible)" if self.ledger else ""
+        budget = self.max_damage if best is None else best.max_damage
+        possible = smallest_damage(n, level)
+        ways = [f"pass {rows_needed(budget, level) - n:,} more"]
+        if possible < 1:
+            ways.append(f"set max_damage={_rounded_up(possible):g}")
+        whole = smallest_damage(n, self.confidence_level)
+        if self.ledger and n and whole < possible:
+            ways.append(f"ledger=False ({100 * whole:.3g} %)")
+        return (
+            f"{n:,} right calibration rows certify at best a damage of "
+            f"{100 * possible:.3g} % at {100 * self.confidence_level:g} %{kept}, not "
+            f"{100 * budget:g} %; {', or '.join(ways)}"
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain Python values, ready for JSON."""
+        record = {
+            name: getattr(self, name)
+            for name in self.__slots__
+            if name not in ("book", "refused")
+        }
+        record["refused"] = [asdict(r) for r in self.refused]
+        record["rules"] = [_rule_record(r) for r in self.book]
+        record["certificates"] = [
+            {**asdict(c), "text": str(c)} for c in self.certificates
+        ]
+        record["history"] = self.book.history
+        record["shortcoming"] = self.shortcoming()
+        return record
+
+    def __str__(self) -> str:
+        lines = [
+            f"legacy model     {self.legacy}; right on "
+            f"{100 * self.legacy_accuracy:.2f} % of {self.n_unseen:,} rows",
+            f"learnt from      {self.n_errors:,} errors, {self.n_background:,} right "
+            f"decisions, {self.n_features} features ({', '.join(self.features)})",
+            f"calibrated on    {self.n_calibration:,} right decisions",
+        ]
+        if not self.one_pass:
+            lines.append("speed            the legacy model is called twice a row")
+        for rule in self.book:
+            lines.append(f"rule             {_rule_line(rule, self.book)}")
+        for refusal in self.refused:
+            lines.append(f"refused          {refusal.name}: {refusal.reason}")
+        for certificate in self.certificates:
+            lines.append(f"certificate      {certificate}")
+        if self.shortcoming():
+            lines.append(f"NOT CERTIFIED    {self.shortcoming()}")
+        else:
+            lines.append("it speaks        for cases like the calibration rows")
+        return "\n".join(lines)
+
+
+def cross_validated_gain(
+    rule: Rule, threshold: float, confidence_level: float = 0.95
+) -> tuple[float, float, float]:
+    """Share of left-out errors above a threshold, with its nominal interval.
+
+    Errors took part in fitting each other's detectors, so the Clopper-Pearson interval
+    is nominal.  NaN where nothing could be left out.
+    """
+    scores = rule.left_out
+    if scores.size == 0 or np.isnan(scores).any():
+        return (np.nan, np.nan, np.nan)
+    caught = int(np.sum(scores > threshold))
+    low, high = clopper_pearson(caught, scores.size, confidence_level)
+    return (caught / scores.size, low, high)
+
+
+def warn_about_training_rows(right: int, n: int, legacy_accuracy: float | None) -> None:
+    """Warn if the legacy model does far better on these rows than it is known to."""
+    if legacy_accuracy is None or n == 0:
+        return
+    wrong, expected = n - right, 1 - legacy_accuracy
+    if wrong / n < _FAR * expected and binom.cdf(wrong, n, expected) < _CHANCE:
+        warnings.warn(
+            f"the legacy model is right on {100 * right / n:.2f} % of these rows, far "
+            f"above legacy_accuracy={legacy_accuracy:g}: were they used to train it?  "
+            "Then the certificate is void; pass rows that it has not seen",
+            TrainingRowsWarning,
+            stacklevel=4,
+        )
+
+
+def _rule_line(rule: Rule, book: RuleBook) -> str:
+    text = f"{rule.name} [{rule.state}, from {rule.n_errors} errors]"
+    gain, low, high = cross_validated_gain(rule, book.threshold())
+    if np.isnan(gain):
+        return f"{text} gain not estimated"
+    return (
+        f"{text} repairs {100 * gain:.0f} % of left-out errors "
+        f"({100 * low:.0f}-{100 * high:.0f} %, nominal, cross-validated)"
+    )
+
+
+def _rule_record(rule: Rule) -> dict[str, Any]:
+    wanted = ("name", "to", "from_labels", "action", "state", "n_errors")
+    record = {name: getattr(rule, name) for name in wanted}
+    record.update(n_background=rule.n_background, created=rule.created, note=rule.note)
+    return record
+
+
+def _first(certificates: Any) -> Certificate:
+    return next(iter(certificates.values()))  # type: ignore[no-any-return]
+
+
+def _rounded_up(share: float) -> float:
+    """Two significant digits, never less than the share itself."""
+    step = 10.0 ** (np.floor(np.log10(share)) - 1)
+    return float(np.ceil(share / step - 1e-9) * step)

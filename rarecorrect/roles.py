@@ -1,0 +1,191 @@
+"""Who does what: which rows are learnt from, and which calibrate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rarecorrect.certify import rows_needed, sidak_level
+
+Array = npt.NDArray[Any]
+Indices = npt.NDArray[np.intp]
+
+_LARGEST_SHARE = 0.8
+_RESERVE = 1.5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Roles:
+    """Positions of rows by what they do; no row calibrates and does anything else.
+
+    Attributes
+    ----------
+    errors : ndarray of int
+        Wrong decisions: all of them are learnt from.
+    background : ndarray of int
+        Right decisions that are learnt from.
+    calibration : ndarray of int
+        Right decisions that calibrate and do nothing else.
+    """
+
+    errors: Indices
+    background: Indices
+    calibration: Indices
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Side:
+    """Columns beside `X` and `y`, each of shape (n_rows,) or None."""
+
+    groups: Array | None = None
+    segment: Array | None = None
+    time: Array | None = None
+    case_id: Array | None = None
+    calibration_mask: Array | None = None
+    calibration_weight: Array | None = None
+
+    def order(self, n: int) -> Indices:
+        """Positions from the oldest row to the latest."""
+        if self.time is None:
+            return np.arange(n)
+        return np.asarray(np.argsort(self.time, kind="stable"))
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPlan:
+    """How right decisions are divided into background and calibration rows.
+
+    Attributes
+    ----------
+    max_damage : float or None
+    confidence_level : float
+        The level that will really be spent.
+    fraction : float or "auto"
+        Share of right decisions that calibrate.  ``"auto"``: half, but at least 1.5
+        times the rows needed in every stratum, at most 80 %; none where nothing could
+        be certified.
+    shuffle : bool
+        ``False``: the last rows calibrate, in the order of time if there is one.
+    """
+
+    max_damage: float | None
+    confidence_level: float
+    fraction: float | str = "auto"
+    shuffle: bool = True
+
+    def roles(
+        self,
+        right: npt.NDArray[np.bool_],
+        *,
+        unseen: npt.NDArray[np.bool_],
+        strata: Array | None,
+        side: Side,
+        rng: np.random.Generator,
+    ) -> Roles:
+        """Roles of all rows.
+
+        Parameters
+        ----------
+        right : ndarray of bool of shape (n_rows,)
+            Whether the legacy model is right.
+        unseen : ndarray of bool of shape (n_rows,)
+            Whether it was not fitted on the row; if some were, they serve as
+            background and all others calibrate.
+        strata : ndarray of shape (n_rows,) or None
+        side : Side
+        rng : Generator
+
+        Returns
+        -------
+        Roles
+        """
+        errors = np.flatnonzero(~right)
+        free = right & unseen
+        if side.groups is not None:
+            free &= ~np.isin(side.groups, side.groups[errors])
+        if side.calibration_mask is not None:
+            calibrates = free & side.calibration_mask
+        elif not unseen.all():
+            calibrates = free
+        else:
+            calibrates = self._part_of(free, strata, side, rng)
+        background = right & ~calibrates
+        if side.groups is not None:
+            background &= ~np.isin(side.groups, side.groups[calibrates])
+        return Roles(errors, np.flatnonzero(background), np.flatnonzero(calibrates))
+
+    def _part_of(
+        self,
+        free: npt.NDArray[np.bool_],
+        strata: Array | None,
+        side: Side,
+        rng: np.random.Generator,
+    ) -> npt.NDArray[np.bool_]:
+        units = np.arange(free.size) if side.groups is None else side.groups
+        kinds = np.zeros(free.size) if strata is None else strata
+        sizes = [
+            np.unique(units[free & (kinds == kind)]).size
+            for kind in np.unique(kinds[free])
+        ]
+        ranked = _last_first(units, side.order(free.size)[::-1], free)
+        if self.shuffle:
+            ranked = rng.permutation(np.sort(ranked))
+        count = min(round(self._share(sizes) * len(ranked)), len(ranked) - 1)
+        return np.asarray(free & np.isin(units, ranked[: max(0, count)]))
+
+    def _share(self, sizes: list[int]) -> float:
+        if self.fraction != "auto":
+            return float(self.fraction)
+        if self.max_damage is None:
+            return 0.5
+        level = sidak_level(self.confidence_level, max(1, len(sizes)))
+        needed = rows_needed(self.max_damage, level)
+        possible = [s for s in sizes if s * _LARGEST_SHARE >= needed]
+        if not possible:
+            return 0.0
+        return min(_LARGEST_SHARE, max(0.5, _RESERVE * needed / min(possible)))
+
+
+def held_out(
+    y: Array,
+    fraction: float,
+    side: Side,
+    *,
+    shuffle: bool,
+    rng: np.random.Generator,
+) -> npt.NDArray[np.bool_]:
+    """Rows that an unfitted legacy model is not fitted on.
+
+    Every label (or group) gives the same share, as far as numbers allow; a label seen
+    once is fitted on.  Without shuffling, the latest rows are held out.
+
+    Examples
+    --------
+    >>> y = np.repeat([0, 1], 10)
+    >>> out = held_out(y, 0.3, Side(), shuffle=True, rng=np.random.default_rng(0))
+    >>> out[:10].sum(), out[10:].sum()
+    (np.int64(3), np.int64(3))
+    """
+    if not shuffle:
+        order = side.order(y.size)
+        out = np.zeros(y.size, dtype=bool)
+        out[order[y.size - int(fraction * y.size) :]] = True
+        return out
+    if side.groups is not None:
+        names = rng.permutation(np.unique(side.groups))
+        return np.asarray(np.isin(side.groups, names[: int(fraction * names.size)]))
+    out = np.zeros(y.size, dtype=bool)
+    for label in np.unique(y):
+        inside = rng.permutation(np.flatnonzero(y == label))
+        out[inside[: int(fraction * inside.size)]] = True
+    return out
+
+
+def _last_first(units: Array, order: Indices, free: npt.NDArray[np.bool_]) -> Array:
+    """Units that occur in free rows, by the last time that they were seen."""
+    listed = units[order][free[order]]
+    _, first = np.unique(listed, return_index=True)
+    return np.asarray(listed[np.sort(first)])

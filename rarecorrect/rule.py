@@ -1,0 +1,197 @@
+"""One correction: a detector, the decisions it may change, and what it makes them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rarecorrect.tail_scale import TailScale
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+
+STATES = ("draft", "shadow", "active", "retired")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rule:
+    """A detector with ``from`` labels and a ``to`` label, and its evidence.
+
+    A rule is *effective* on a row iff the legacy label is in `from_labels` and is not
+    `to` already; a flagging rule is effective wherever the legacy label is in
+    `from_labels`.  Rules that are not effective never fire, win or suppress another.
+
+    Attributes
+    ----------
+    name : str
+        Unique in its book.
+    to : label
+        True label of the errors it was learnt from.
+    detector : classifier
+        Fitted; its score is high where a decision looks wrong.
+    scale : TailScale
+        From the detector's score to the common scale of the book.
+    from_labels : tuple of labels or None
+        ``None``: every label.
+    action : {"relabel", "flag"}
+        ``"flag"`` keeps the legacy answer and marks the row for review.
+    log_share : float
+        Added to the scaled score: log of the share of errors over the share of right
+        decisions that the rule speaks of.
+    state : {"draft", "shadow", "active", "retired"}
+        Only active rules change anything; shadow rules are evaluated and reported.
+    n_errors, n_background : int
+        Rows it was learnt from.
+    case_ids : tuple
+        Ids of these errors, if given.
+    worth : float
+        Scaled score under which the rule is mute: there it would change a larger share
+        of right decisions than of errors, so a budget that reaches down to it buys
+        nothing.  From fitting rows only.
+    left_out : ndarray of shape (n_errors,)
+        Scaled scores of the errors by detectors fitted without them, rising; NaN for a
+        single error.
+    identity : str
+        Digest of what the rule was learnt from; survives changes of state and notes.
+    name, note, author, created : str
+        For the audit trail.
+    coef, intercept : ndarray of shape (n_features,), float
+        The folded linear form, or ``None`` and 0 for a detector that has none.
+
+    Examples
+    --------
+    >>> from rarecorrect.detectors import FisherDetector
+    >>> rng = np.random.default_rng(0)
+    >>> Z = np.vstack([rng.normal(size=(200, 2)), [[6.0, 6.0]]])
+    >>> detector = FisherDetector().fit(Z, np.arange(201) == 200)
+    >>> scale = TailScale.from_scores(detector.decision_function(Z[:200]))
+    >>> rule = Rule("to fraud", "fraud", detector, scale, from_labels=("ok",))
+    >>> rule.effective(np.array(["ok", "fraud"])).tolist()
+    [True, False]
+    """
+
+    name: str
+    to: Any
+    detector: Any
+    scale: TailScale
+    from_labels: tuple[Any, ...] | None = None
+    action: str = "relabel"
+    log_share: float = 0.0
+    state: str = "active"
+    n_errors: int = 0
+    n_background: int = 0
+    case_ids: tuple[Any, ...] = ()
+    worth: float = -np.inf
+    left_out: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    identity: str = ""
+    note: str = ""
+    author: str = ""
+    created: str = ""
+    coef: FloatArray | None = field(default=None, repr=False)
+    intercept: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.state not in STATES:
+            raise ValueError(
+                f"state must be one of {', '.join(STATES)}, got {self.state!r}"
+            )
+        if self.action not in ("relabel", "flag"):
+            raise ValueError(f"action must be 'relabel' or 'flag', got {self.action!r}")
+
+    def with_state(self, state: str) -> Rule:
+        """Return the same rule in another state."""
+        return replace(self, state=state)
+
+    def effective(self, labels: Array) -> npt.NDArray[np.bool_]:
+        """Where the rule may act, given legacy labels of shape (n_rows,)."""
+        return effective(labels, self.from_labels, self.to, self.action)
+
+    def score(self, Z: Array) -> FloatArray:
+        """Raw score of every row of `Z`, shape (n_rows,)."""
+        if self.coef is not None:
+            return np.asarray(Z @ self.coef.astype(Z.dtype), float) + self.intercept
+        return detector_score(self.detector, Z)
+
+    def scaled(self, raw: npt.ArrayLike) -> FloatArray:
+        """Raw scores on the common scale of the book."""
+        return self.scale(raw) + self.log_share
+
+    def raw_threshold(self, threshold: float) -> float:
+        """Raw score that corresponds to a threshold on the common scale."""
+        return self.scale.inverse(threshold - self.log_share)
+
+
+def effective(
+    labels: Array, from_labels: tuple[Any, ...] | None, to: Any, action: str
+) -> npt.NDArray[np.bool_]:
+    """Where a rule with these labels may act.
+
+    Examples
+    --------
+    >>> effective(np.array([0, 1, 2]), (0, 2), 2, "relabel").tolist()
+    [True, False, False]
+    """
+    if from_labels is None:
+        inside = np.ones(labels.shape, dtype=bool)
+    else:
+        inside = np.isin(labels, np.asarray(from_labels))
+    if action == "relabel":
+        inside &= np.asarray(labels != to)
+    return np.asarray(inside)
+
+
+def detector_score(detector: Any, Z: Array) -> FloatArray:
+    """Score of a binary classifier, high = error: decision or log-odds.
+
+    Raises
+    ------
+    ValueError
+        If the detector gives a score that is NaN, or has no score at all.
+    """
+    if hasattr(detector, "decision_function"):
+        score = np.asarray(detector.decision_function(Z), dtype=float).reshape(len(Z))
+    elif hasattr(detector, "predict_proba"):
+        p = np.asarray(detector.predict_proba(Z), dtype=float)[:, -1]
+        tiny = 1e-15
+        score = np.log(np.clip(p, tiny, 1)) - np.log(np.clip(1 - p, tiny, 1))
+    else:
+        raise ValueError(
+            f"detector {type(detector).__name__} has neither decision_function nor "
+            "predict_proba; use one that gives scores"
+        )
+    if np.isnan(score).any():
+        raise ValueError(
+            f"detector {type(detector).__name__} gave {int(np.isnan(score).sum())} NaN "
+            "scores"
+        )
+    return score
+
+
+def linear_form(detector: Any, Z: Array) -> tuple[FloatArray | None, float]:
+    """Weights and offset of a detector whose score is linear in `Z`, else None.
+
+    It is not enough that a detector has ``coef_``: the form is compared with its
+    scores on rows of `Z`.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> Z = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = LogisticRegression().fit(Z, [0, 0, 1, 1])
+    >>> coef, intercept = linear_form(model, Z)
+    >>> bool(np.allclose(Z @ coef + intercept, model.decision_function(Z)))
+    True
+    """
+    coef = np.asarray(getattr(detector, "coef_", np.empty((0, 0))))
+    if coef.shape != (1, Z.shape[1]) or not hasattr(detector, "intercept_"):
+        return None, 0.0
+    weights = coef[0].astype(float)
+    offset = float(np.ravel(detector.intercept_)[0])
+    rows = Z[:100]
+    mine, its = rows @ weights + offset, detector_score(detector, rows)
+    if not np.allclose(mine, its, rtol=1e-4, atol=1e-4 * (1 + np.abs(its).max())):
+        return None, 0.0
+    return weights, offset

@@ -1,0 +1,311 @@
+"""The book of rules: immutable, versioned, with the ledger of its certificates."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rarecorrect.certify import Certificate
+from rarecorrect.ledger import LedgerEntry
+from rarecorrect.rule import Rule
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decisions:
+    """What a book says about some rows.
+
+    Attributes
+    ----------
+    winner : ndarray of int of shape (n_rows,)
+        Position of the rule with the largest score, -1 where none is effective or
+        all are mute.
+    score : ndarray of shape (n_rows,)
+        That score on the common scale, ``m(x)``; ``-inf`` where there is none.
+    threshold : ndarray of shape (n_rows,)
+        Threshold of the row's stratum.
+    """
+
+    winner: npt.NDArray[np.intp]
+    score: FloatArray
+    threshold: FloatArray
+
+    @property
+    def fires(self) -> npt.NDArray[np.bool_]:
+        """Rows that are changed or flagged."""
+        return np.asarray(self.score > self.threshold)
+
+
+@dataclass(frozen=True, eq=False)
+class RuleBook:
+    """Rules, the thresholds certified for them, and the versions before.
+
+    Every verb returns a new book that shares arrays with this one.  Removing a rule or
+    taking it out of service keeps the certificate; putting a rule into service that
+    the certificate did not cover turns the book off until it is certified again.
+
+    Attributes
+    ----------
+    rules : tuple of Rule
+    budgets : tuple of str
+        Budgets that must all be certified, out of ``"damage"`` and ``"alerts"``.
+    entries : tuple of LedgerEntry
+        All uses of calibration rows, of undone versions too: what is spent is spent.
+    current : mapping from budget to LedgerEntry
+        The entry in force for each budget, among the ones that this version was given.
+    parent : RuleBook or None
+        The version before.
+    event : str
+        What made this version.
+
+    Examples
+    --------
+    >>> book = RuleBook()
+    >>> book.n_active, book.certified, book.threshold()
+    (0, False, inf)
+    """
+
+    rules: tuple[Rule, ...] = ()
+    budgets: tuple[str, ...] = ("damage",)
+    entries: tuple[LedgerEntry, ...] = ()
+    current: tuple[LedgerEntry, ...] = ()
+    parent: RuleBook | None = field(default=None, repr=False)
+    event: str = "empty"
+
+    def __post_init__(self) -> None:
+        names = [rule.name for rule in self.rules]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"rule names must be unique, got {twice} more than once")
+
+    def __len__(self) -> int:
+        return len(self.rules)
+
+    def __iter__(self) -> Any:
+        return iter(self.rules)
+
+    def __getitem__(self, name: str) -> Rule:
+        for rule in self.rules:
+            if rule.name == name:
+                return rule
+        raise KeyError(f"no rule {name!r}; there are {[r.name for r in self.rules]}")
+
+    def add(self, *rules: Rule) -> RuleBook:
+        """Return a book with `rules` at the end."""
+        names = ", ".join(rule.name for rule in rules)
+        return self._next(f"add {names}", rules=(*self.rules, *rules))
+
+    def remove(self, name: str) -> RuleBook:
+        """Return a book without a rule; its certificate stays valid.
+
+        Raises
+        ------
+        KeyError
+            If there is no rule of that name.
+        """
+        gone = self[name]
+        left = tuple(rule for rule in self.rules if rule is not gone)
+        return self._next(f"remove {name}", rules=left)
+
+    def with_state(self, name: str, state: str) -> RuleBook:
+        """Return a book with one rule as draft, shadow, active or retired."""
+        old = self[name]
+        rules = tuple(r.with_state(state) if r is old else r for r in self.rules)
+        return self._next(f"{state} {name}", rules=rules)
+
+    def disable_all(self) -> RuleBook:
+        """Return a book in which every active rule is retired: the legacy model."""
+        rules = tuple(
+            r.with_state("retired") if r.state == "active" else r for r in self.rules
+        )
+        return self._next("disable all", rules=rules)
+
+    def undo(self) -> RuleBook:
+        """Return the version before, with its thresholds; the ledger stays spent.
+
+        Raises
+        ------
+        ValueError
+            If this is the first version.
+        """
+        if self.parent is None:
+            raise ValueError("this is the first version of the book: nothing to undo")
+        return replace(self.parent, entries=self.entries)
+
+    def certified_by(self, *found: LedgerEntry) -> RuleBook:
+        """Return a book whose thresholds are those of new ledger entries."""
+        kinds = {entry.kind for entry in found}
+        kept = tuple(entry for entry in self.current if entry.kind not in kinds)
+        return self._next(
+            "certify", entries=(*self.entries, *found), current=(*kept, *found)
+        )
+
+    @property
+    def history(self) -> list[str]:
+        """Events from the first version to this one."""
+        return [*([] if self.parent is None else self.parent.history), self.event]
+
+    @cached_property
+    def active(self) -> tuple[Rule, ...]:
+        """Rules that change predictions."""
+        return tuple(rule for rule in self.rules if rule.state == "active")
+
+    @property
+    def n_active(self) -> int:
+        """Number of rules that change predictions."""
+        return len(self.active)
+
+    @property
+    def identities(self) -> set[str]:
+        """Identities of the active rules."""
+        return {rule.identity for rule in self.active}
+
+    def entry(self, kind: str) -> LedgerEntry | None:
+        """Return the entry in force for a budget, if it covers the active rules."""
+        for entry in self.current:
+            if entry.kind == kind and entry.covers(self.identities):
+                return entry
+        return None
+
+    @property
+    def certified(self) -> bool:
+        """Whether there is a rule in service with every budget certified somewhere."""
+        found = [self.entry(kind) for kind in self.budgets]
+        return bool(self.active) and all(
+            e is not None and any(c.certified for c in e.certificates.values())
+            for e in found
+        )
+
+    def certificate(self, stratum: Hashable = None) -> Certificate | None:
+        """Damage certificate of a stratum, or of the whole; None if there is none."""
+        entry = self.entry("damage")
+        return None if entry is None else entry.certificates.get(stratum)
+
+    def threshold(self, stratum: Hashable = None) -> float:
+        """Threshold on the common scale: the largest over all budgets.
+
+        ``inf`` where a budget is not certified for this stratum or these rules: the
+        legacy answer is kept.
+        """
+        found = [-math.inf]
+        for kind in self.budgets:
+            entry = self.entry(kind)
+            if entry is None:
+                return math.inf
+            # budgets without strata hold for every row
+            whole = entry.certificates.get(None)
+            certificate = entry.certificates.get(stratum, whole)
+            found.append(math.inf if certificate is None else certificate.threshold)
+        return max(found)
+
+    def decide(self, Z: Array, labels: Array, strata: Array | None = None) -> Decisions:
+        """Scores of all rows and the rule that wins each.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+        labels : ndarray of shape (n_rows,)
+            Legacy labels.
+        strata : ndarray of shape (n_rows,), optional
+            Class or segment of every row, where thresholds differ.
+
+        Returns
+        -------
+        Decisions
+        """
+        return self._decide(self.active, Z, labels, strata)
+
+    def decide_in_shadow(
+        self, Z: Array, labels: Array, strata: Array | None = None
+    ) -> tuple[tuple[Rule, ...], Decisions]:
+        """Shadow rules, and what they would do at the thresholds in force."""
+        shadow = tuple(rule for rule in self.rules if rule.state == "shadow")
+        return shadow, self._decide(shadow, Z, labels, strata)
+
+    def _decide(
+        self, rules: tuple[Rule, ...], Z: Array, labels: Array, strata: Array | None
+    ) -> Decisions:
+        n = len(labels)
+        best, winner = np.full(n, -np.inf), np.full(n, -1, dtype=np.intp)
+        raw = raw_scores(rules, Z)
+        for i, rule in enumerate(rules):
+            scaled = rule.scaled(raw[:, i])
+            # NaN compares false: a row that cannot be scored is never changed
+            better = (scaled > np.maximum(best, rule.worth)) & rule.effective(labels)
+            best[better], winner[better] = scaled[better], i
+        return Decisions(winner, best, self._thresholds(n, strata))
+
+    def fires(
+        self, Z: Array, labels: Array, strata: Array | None = None
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """Rows that fire and the winning rule of each; raw thresholds come first.
+
+        The same as :meth:`decide`, but the common scale is computed only for rows
+        above a threshold, which are few.
+        """
+        candidates = self._above_raw_threshold(Z, labels, strata)
+        rows = np.flatnonzero(candidates)
+        if rows.size == 0:
+            return rows, rows
+        part = None if strata is None else strata[rows]
+        found = self._decide(self.active, Z[rows], labels[rows], part)
+        return rows[found.fires], found.winner[found.fires]
+
+    def _above_raw_threshold(
+        self, Z: Array, labels: Array, strata: Array | None
+    ) -> npt.NDArray[np.bool_]:
+        above = np.zeros(len(labels), dtype=bool)
+        thresholds = self._thresholds(len(labels), strata)
+        distinct, codes = np.unique(thresholds, return_inverse=True)
+        if not self.active or np.isposinf(distinct).all():
+            return above
+        raw = raw_scores(self.active, Z)
+        for i, rule in enumerate(self.active):
+            limits = np.array([_just_below(rule.raw_threshold(t)) for t in distinct])
+            above |= raw[:, i] > limits[codes]
+        return above
+
+    def _thresholds(self, n: int, strata: Array | None) -> FloatArray:
+        if strata is None:
+            return np.full(n, self.threshold())
+        distinct, codes = np.unique(strata, return_inverse=True)
+        found = np.array([self.threshold(s) for s in distinct.tolist()])
+        return np.asarray(found[codes] if n else np.empty(0))
+
+    def _next(self, event: str, **changes: Any) -> RuleBook:
+        return replace(self, parent=self, event=event, **changes)
+
+
+def raw_scores(rules: tuple[Rule, ...], Z: Array) -> FloatArray:
+    """Raw scores of all rules, shape (n_rows, n_rules); NaN where `Z` is not finite.
+
+    All linear rules cost one matrix product.
+    """
+    scores = np.full((len(Z), len(rules)), np.nan)
+    linear = [i for i, rule in enumerate(rules) if rule.coef is not None]
+    if linear:
+        weights = np.column_stack([rules[i].coef for i in linear])  # type: ignore[misc]
+        offsets = np.array([rules[i].intercept for i in linear])
+        product = np.asarray(Z @ weights.astype(Z.dtype), dtype=float)
+        scores[:, linear] = product + offsets
+    others = [i for i, rule in enumerate(rules) if rule.coef is None]
+    if others or not np.isfinite(scores).all():
+        finite = np.isfinite(Z).all(axis=1)
+        scores[~finite] = np.nan
+        for i in others:
+            if finite.any():
+                scores[finite, i] = rules[i].score(Z[finite])
+    return scores
+
+
+def _just_below(limit: float) -> float:
+    """A little under a raw threshold: the exact comparison follows on few rows."""
+    return limit - 1e-9 * max(1.0, abs(limit)) if math.isfinite(limit) else limit
