@@ -3,143 +3,295 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.alert_budget import AlertBudget
 from rarecorrect.certify import (
     Certificate,
     alert_threshold,
     certified_threshold,
     check_share,
-    daily_threshold,
     stratified_thresholds,
 )
+from rarecorrect.features import Reading
+from rarecorrect.ledger import LedgerEntry, fingerprint, level_to_spend
+from rarecorrect.roles import Roles, Side
+from rarecorrect.rulebook import RuleBook
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True)
-class AlertBudget:
-    """A share of traffic, or a number of alerts a day.
+class Terms:
+    """What is to be certified, and how sure one wants to be.
 
     Attributes
     ----------
-    rate : float or None
-        Largest share of traffic that is changed.
-    per_day : int or None
-        Largest number of changed rows a day.
+    max_damage : float or None
+        Largest share of right decisions changed, before the time margin.
+    alert_budget : AlertBudget or None
+    confidence_level : float
+    time_margin : float
+        ``max_damage / (1 + time_margin)`` is certified.
+    ledger : bool
+        Keep confidence for later certificates on the same rows.
+    legacy_accuracy : float or None
+        Lower bound; turns unlabelled traffic into a damage certificate.
+    seed : int
+        Of the choice of rows within groups and of thinning.
 
     Examples
     --------
-    >>> AlertBudget.parse("25/day"), AlertBudget.parse(0.001)
-    (AlertBudget(rate=None, per_day=25), AlertBudget(rate=0.001, per_day=None))
+    >>> Terms.checked(max_damage=0.01, alert_budget="25/day").budgets
+    ('damage', 'alerts')
     """
 
-    rate: float | None = None
-    per_day: int | None = None
+    max_damage: float | None
+    alert_budget: AlertBudget | None
+    confidence_level: float
+    time_margin: float
+    ledger: bool
+    legacy_accuracy: float | None
+    seed: int
 
     @classmethod
-    def parse(cls, value: Any) -> AlertBudget | None:
-        """Read ``None``, a rate in (0, 1) or a text like ``"25/day"``.
+    def checked(
+        cls,
+        *,
+        max_damage: float | None,
+        alert_budget: Any = None,
+        confidence_level: float = 0.95,
+        time_margin: float = 0.0,
+        ledger: bool = True,
+        legacy_accuracy: float | None = None,
+        seed: int = 0,
+    ) -> Terms:
+        """Terms from parameters.
 
         Raises
         ------
         ValueError
-            For anything else.
+            For values out of range, or no budget at all.
         """
-        if value is None:
-            return None
-        if isinstance(value, str):
-            number, slash, unit = value.partition("/")
-            if slash and unit.strip() == "day" and number.strip().isdigit():
-                return cls(per_day=int(number))
-        elif not isinstance(value, bool) and 0 < value < 1:
-            return cls(rate=float(value))
-        raise ValueError(
-            "alert_budget must be None, a share of traffic in (0, 1) or a text like "
-            f"'25/day', got {value!r}"
-        )
-
-    def threshold(
-        self, scores: FloatArray, level: float, *, time: Any, groups: Array | None
-    ) -> Certificate:
-        """Certificate of this budget from the scores of traffic."""
-        if self.per_day is None:
-            assert self.rate is not None
-            return alert_threshold(scores, self.rate, level, groups=groups)
-        if time is None:
+        check_share(confidence_level, "confidence_level")
+        if max_damage is not None:
+            check_share(max_damage, "max_damage")
+        if legacy_accuracy is not None:
+            check_share(legacy_accuracy, "legacy_accuracy")
+        if not 0 <= time_margin < math.inf:
+            raise ValueError(f"time_margin must be 0 or more, got {time_margin}")
+        alerts = AlertBudget.parse(alert_budget)
+        if max_damage is None and alerts is None:
             raise ValueError(
-                f"alert_budget='{self.per_day}/day' needs time=, the time of every row"
+                "max_damage and alert_budget are both None; set one of them"
             )
-        days = whole_days(time)
-        return daily_threshold(scores, days, self.per_day, confidence_level=level)
-
-
-def certify_damage(
-    scores: FloatArray,
-    max_damage: float,
-    level: float,
-    *,
-    strata: Array | None = None,
-    groups: Array | None = None,
-    sampling_weight: Array | None = None,
-    random_state: int = 0,
-) -> dict[Hashable, Certificate]:
-    """Damage certificates by stratum, or one under the key None."""
-    options: dict[str, Any] = {
-        "groups": groups,
-        "sampling_weight": sampling_weight,
-        "random_state": random_state,
-    }
-    if strata is None:
-        return {None: certified_threshold(scores, max_damage, level, **options)}
-    return stratified_thresholds(scores, strata, max_damage, level, **options)
-
-
-def whole_days(time: Any) -> Array:
-    """Calendar day of datetimes, whole part of numbers.
-
-    Examples
-    --------
-    >>> whole_days([0.5, 1.2, 1.9]).tolist()
-    [0, 1, 1]
-    """
-    values = np.asarray(time)
-    if values.dtype.kind == "M":
-        return np.asarray(values.astype("datetime64[D]"))
-    if values.dtype.kind not in "iuf":
-        raise ValueError(
-            f"time must be numbers (days) or datetime64, got dtype {values.dtype}"
+        return cls(
+            max_damage,
+            alerts,
+            confidence_level,
+            time_margin,
+            ledger,
+            legacy_accuracy,
+            seed,
         )
-    return np.asarray(np.floor(values).astype(np.int64))
+
+    @property
+    def budgets(self) -> tuple[str, ...]:
+        """Names of the budgets that must be certified."""
+        pairs = (("damage", self.max_damage), ("alerts", self.alert_budget))
+        return tuple(name for name, value in pairs if value is not None)
+
+    @property
+    def certified_damage(self) -> float:
+        """The damage that is certified: the budget less the time margin."""
+        if self.max_damage is None:
+            raise ValueError(
+                "max_damage is None: labelled rows certify nothing; pass rows without "
+                "labels for the alert budget, or set max_damage"
+            )
+        return self.max_damage / (1 + self.time_margin)
+
+    @property
+    def first_level(self) -> float:
+        """Confidence level that the first certificate on fresh rows spends."""
+        return level_to_spend(
+            (), "damage", "", self.confidence_level, ledger=self.ledger
+        )
+
+    def damage_entry(
+        self,
+        book: RuleBook,
+        reading: Reading,
+        scores: FloatArray,
+        rows: Indices,
+        *,
+        strata: Array | None,
+        side: Side,
+    ) -> LedgerEntry:
+        """Damage certificate from right decisions.
+
+        Parameters
+        ----------
+        book : RuleBook
+            The rules to certify, and what has been spent.
+        reading : Reading
+        scores : ndarray of shape (n_rows,)
+            Of all rows, on the common scale of the book.
+        rows : ndarray of int
+            Right decisions that took no part in anything before.
+        strata : ndarray of shape (n_rows,) or None
+        side : Side
+
+        Returns
+        -------
+        LedgerEntry
+        """
+        options: dict[str, Any] = {
+            "groups": _at(side.groups, rows),
+            "sampling_weight": _at(side.calibration_weight, rows),
+            "random_state": self.seed,
+        }
+        mark, level = self._spend(book, "damage", reading, rows)
+        found: Mapping[Hashable, Certificate]
+        budget, values = self.certified_damage, scores[rows]
+        if strata is None:
+            found = {None: certified_threshold(values, budget, level, **options)}
+        else:
+            found = stratified_thresholds(
+                values, strata[rows], budget, level, **options
+            )
+        return _entry("damage", found, book, mark, level, values)
+
+    def alert_entry(
+        self,
+        book: RuleBook,
+        reading: Reading,
+        scores: FloatArray,
+        rows: Indices,
+        *,
+        side: Side,
+    ) -> LedgerEntry:
+        """Certificate of the alert budget from rows that stand for traffic."""
+        assert self.alert_budget is not None
+        mark, level = self._spend(book, "alerts", reading, rows)
+        certificate = self.alert_budget.certificate(
+            scores[rows],
+            level,
+            time=_at(side.time, rows),
+            groups=_at(side.groups, rows),
+        )
+        return _entry("alerts", {None: certificate}, book, mark, level, scores[rows])
+
+    def traffic_entries(
+        self, book: RuleBook, reading: Reading, scores: FloatArray, *, side: Side
+    ) -> list[LedgerEntry]:
+        """Certificates from unlabelled traffic: alerts, and damage by accuracy.
+
+        Raises
+        ------
+        ValueError
+            If neither an alert budget nor a legacy accuracy was given.
+        """
+        rows = np.arange(scores.size)
+        entries = []
+        if self.alert_budget is not None:
+            entries.append(self.alert_entry(book, reading, scores, rows, side=side))
+        if self.max_damage is not None and self.legacy_accuracy is not None:
+            mark, level = self._spend(book, "damage", reading, rows)
+            certificate = alert_threshold(
+                scores,
+                self.certified_damage,
+                level,
+                groups=side.groups,
+                legacy_accuracy=self.legacy_accuracy,
+            )
+            found: dict[Hashable, Certificate] = {None: certificate}
+            entries.append(_entry("damage", found, book, mark, level, scores))
+        if not entries:
+            raise ValueError(
+                "rows without labels certify an alert budget, or the damage if "
+                "legacy_accuracy is set; pass y, or set one of them"
+            )
+        return entries
+
+    def first_entries(
+        self,
+        book: RuleBook,
+        reading: Reading,
+        roles: Roles,
+        *,
+        strata: Array | None,
+        side: Side,
+        rng: np.random.Generator,
+    ) -> list[LedgerEntry]:
+        """Certificates from the rows held out in a fit, as far as they reach."""
+        rows = roles.calibration
+        scores = np.full(len(reading.labels), -np.inf)
+        if rows.size:
+            Z, labels = reading.features[rows], reading.labels[rows]
+            scores[rows] = book.decide(Z, labels, _at(strata, rows)).score
+        entries = []
+        if self.max_damage is not None and rows.size:
+            entries.append(
+                self.damage_entry(book, reading, scores, rows, strata=strata, side=side)
+            )
+        if self.alert_budget is not None:
+            traffic = self._held_out_traffic(roles, side, rng)
+            # an error was learnt from: its score says nothing, so it counts as an alert
+            scores[roles.errors] = np.inf
+            if traffic.size:
+                entries.append(
+                    self.alert_entry(book, reading, scores, traffic, side=side)
+                )
+        return entries
+
+    def _held_out_traffic(
+        self, roles: Roles, side: Side, rng: np.random.Generator
+    ) -> Indices:
+        """Rows that stand for traffic: the calibration rows and their share of errors.
+
+        A budget per day needs whole days, which only a `calibration_mask` holds out.
+        """
+        assert self.alert_budget is not None
+        errors = roles.errors
+        if side.calibration_mask is not None:
+            errors = errors[side.calibration_mask[errors]]
+        elif self.alert_budget.per_day is not None:
+            return np.empty(0, dtype=np.intp)
+        else:
+            n = roles.calibration.size
+            share = n / max(1, n + roles.background.size)
+            errors = errors[rng.random(errors.size) < share]
+        return np.concatenate([roles.calibration, errors])
+
+    def _spend(
+        self, book: RuleBook, kind: str, reading: Reading, rows: Indices
+    ) -> tuple[str, float]:
+        mark = fingerprint(reading.features[rows], reading.labels[rows])
+        level = level_to_spend(
+            book.entries, kind, mark, self.confidence_level, ledger=self.ledger
+        )
+        return mark, level
 
 
-def check_budgets(
-    max_damage: float | None, alert_budget: Any, confidence_level: float, margin: float
-) -> tuple[str, ...]:
-    """Names of the budgets that must be certified.
+def _entry(
+    kind: str,
+    certificates: Mapping[Hashable, Certificate],
+    book: RuleBook,
+    mark: str,
+    level: float,
+    scores: FloatArray,
+) -> LedgerEntry:
+    covered = frozenset(book.identities)
+    return LedgerEntry(kind, certificates, covered, mark, 1 - level, np.sort(scores))
 
-    Raises
-    ------
-    ValueError
-        For values out of range, or no budget at all.
-    """
-    check_share(confidence_level, "confidence_level")
-    if max_damage is not None:
-        check_share(max_damage, "max_damage")
-    if not 0 <= margin < math.inf:
-        raise ValueError(f"time_margin must be 0 or more, got {margin}")
-    alerts = AlertBudget.parse(alert_budget)
-    found = [
-        name
-        for name, value in (("damage", max_damage), ("alerts", alerts))
-        if value is not None
-    ]
-    if not found:
-        raise ValueError("max_damage and alert_budget are both None; set one of them")
-    return tuple(found)
+
+def _at(values: Array | None, rows: Indices) -> Array | None:
+    return None if values is None else values[rows]

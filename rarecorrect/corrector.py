@@ -28,8 +28,7 @@ from sklearn.utils.validation import (
 )
 
 from rarecorrect._compat import check_sample_weight, safe_indexing
-from rarecorrect.calibration import AlertBudget, certify_damage, check_budgets
-from rarecorrect.certify import alert_threshold
+from rarecorrect.calibration import Terms
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
 from rarecorrect.features import FeatureExtractor, Reading
@@ -40,11 +39,11 @@ from rarecorrect.learning import (
     learn_rules,
     takes_sample_weight,
 )
-from rarecorrect.ledger import LedgerEntry, fingerprint, level_to_spend
 from rarecorrect.ranking import as_probabilities, corrected_probabilities, tail_ranks
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
+from rarecorrect.tracing import trace_frame
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -61,7 +60,7 @@ def _legacy_has(*names: str) -> Any:
     return check
 
 
-class ErrorCorrector(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class ErrorCorrector(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Correct a trained classifier from a few of its errors, with a certificate.
 
     Do not pass the rows that the legacy model was trained on.  It is right on them far
@@ -255,7 +254,7 @@ default="all"
         ValueError
             For parameters out of range, labels of mixed types, lengths that differ.
         """
-        budgets = self._check_parameters()
+        self._check_parameters()
         X = indexable(X)[0]
         y = self._check_labels(X, y)
         side = _side(
@@ -271,13 +270,16 @@ default="all"
         if weight is not None:
             weight = check_sample_weight(weight, np.empty((len(y), 1)))
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        rng = np.random.default_rng(self._seed)
+        terms, rng = self._terms(), np.random.default_rng(self._seed)
         unseen = self._settle_estimator(X, y, weight, side, rng)
-        reading, roles = self._assign(X, y, unseen, side, rng)
+        reading, roles = self._assign(X, y, unseen, side, terms, rng)
         rules, refused = self._learn(reading, y, weight, roles, side)
-        self.rules_ = RuleBook(budgets=budgets).add(*rules)
-        entries = self._first_entries(reading, y, roles, side, rng)
-        self.rules_ = self.rules_.certified_by(*entries)
+        book = RuleBook(budgets=terms.budgets).add(*rules)
+        strata = self._strata(reading.labels, side.segment)
+        entries = terms.first_entries(
+            book, reading, roles, strata=strata, side=side, rng=rng
+        )
+        self.rules_ = book.certified_by(*entries)
         self.report_ = self._report(reading.labels == y, unseen, roles, refused)
         warn_about_training_rows(
             int(np.sum((reading.labels == y)[unseen])),
@@ -329,13 +331,22 @@ default="all"
         )
         strata = self._strata(reading.labels, side.segment)
         scores = self.rules_.decide(reading.features, reading.labels, strata).score
+        book, terms = self.rules_, self._terms()
         if y is not None:
             labels = column_or_1d(y)
             check_consistent_length(reading.labels, labels)
             right = np.flatnonzero(reading.labels == labels)
-            entries = [self._damage_entry(reading, scores, right, strata, side)]
+            entry = terms.damage_entry(
+                book, reading, scores, right, strata=strata, side=side
+            )
+            entries = [entry]
+        elif self.per is not None and self.max_damage is not None:
+            raise ValueError(
+                f"per={self.per!r} needs labels: P(change) bounds the damage of the "
+                "whole only; pass y"
+            )
         else:
-            entries = self._traffic_entries(reading, scores, side)
+            entries = terms.traffic_entries(book, reading, scores, side=side)
         self.rules_ = self.rules_.certified_by(*entries)
         self.report_ = self.report_.updated(self.rules_)
         self._tell()
@@ -409,50 +420,21 @@ default="all"
         Returns
         -------
         DataFrame
-            One row per case: ``before``, ``after``; ``flagged``: for review;
-            ``changed``: relabelled; ``rule``, ``state``, ``proposed``: the best rule
-            and its label (a shadow rule is named where it alone would fire);
-            ``score``: on the common scale, ``-inf`` where no rule is effective;
+            One row per case: ``before``, ``after``; ``changed``: relabelled;
+            ``flagged``: for review; ``rule``, ``proposed``: the best active rule and
+            its label; ``score``: on the common scale, ``-inf`` where no rule speaks;
             ``margin``: score minus threshold; ``tail_rank``: share of calibration
-            decisions that look as wrong, on rows that fire; ``certificate``: the first
-            12 digits of the digest of the calibration rows.
+            decisions that look as wrong, on rows that fire; ``shadow_rule``: the
+            shadow rule that would fire; ``certificate``: the first 12 digits of the
+            digest of the calibration rows.
         """
-        check_is_fitted(self)
-        reading = self._read(X)
+        reading, rows, winner = self._corrections(X, segment)
         side = _side(len(reading.labels), segment=segment)
-        strata = self._strata(reading.labels, side.segment)
-        Z, labels = reading.features, reading.labels
-        found = self.rules_.decide(Z, labels, strata)
-        rows = np.flatnonzero(found.fires)
-        after = self._corrected_labels(labels, rows, found.winner[rows])
-        rules, winner = self.rules_.active, found.winner
-        names = np.array([*[r.name for r in rules], None], dtype=object)[winner]
-        proposed = np.array([*[r.to for r in rules], None], dtype=object)[winner]
-        state = np.where(winner >= 0, "active", None)
-        shadow, hidden = self.rules_.decide_in_shadow(Z, labels, strata)
-        alone = hidden.fires & ~found.fires
-        for i in np.flatnonzero(alone):
-            rule = shadow[hidden.winner[i]]
-            names[i], proposed[i], state[i] = rule.name, rule.to, "shadow"
-        score = np.where(alone, hidden.score, found.score)
-        flags = np.array([*[r.action == "flag" for r in rules], False])[winner]
-        rank = np.full(len(labels), np.nan)
-        rank[rows] = tail_ranks(found.score[rows], self._calibration_scores())
-        entry = self.rules_.entry(self.rules_.budgets[0])
-        return pd.DataFrame(
-            {
-                "before": labels,
-                "after": after,
-                "changed": found.fires & ~flags,
-                "flagged": found.fires & flags,
-                "rule": names,
-                "state": state,
-                "proposed": proposed,
-                "score": score,
-                "margin": score - found.threshold,
-                "tail_rank": rank,
-                "certificate": None if entry is None else entry.fingerprint[:12],
-            },
+        return trace_frame(
+            self.rules_,
+            reading,
+            self._corrected_labels(reading.labels, rows, winner),
+            strata=self._strata(reading.labels, side.segment),
             index=getattr(X, "index", None),
         )
 
@@ -507,13 +489,18 @@ default="all"
             tags.classifier_tags.poor_score = legacy.classifier_tags.poor_score
         return tags
 
-    def _check_parameters(self) -> tuple[str, ...]:
-        budgets = check_budgets(
-            self.max_damage,
-            self.alert_budget,
-            self.confidence_level,
-            self.time_margin,
+    def _terms(self) -> Terms:
+        return Terms.checked(
+            max_damage=self.max_damage,
+            alert_budget=self.alert_budget,
+            confidence_level=self.confidence_level,
+            time_margin=self.time_margin,
+            ledger=self.ledger,
+            legacy_accuracy=self.legacy_accuracy,
+            seed=self._seed,
         )
+
+    def _check_parameters(self) -> None:
         if self.action not in ("relabel", "flag"):
             raise ValueError(f"action must be 'relabel' or 'flag', got {self.action!r}")
         if self.per not in _PER:
@@ -534,7 +521,6 @@ default="all"
                 isinstance(value, int | float) and 0 < value < 1
             ):
                 raise ValueError(f"{name} must lie in (0, 1), got {value!r}")
-        return budgets
 
     def _check_labels(self, X: Any, y: Any) -> Array:
         if y is None:
@@ -580,14 +566,15 @@ default="all"
         y: Array,
         unseen: npt.NDArray[np.bool_],
         side: Side,
+        terms: Terms,
         rng: np.random.Generator,
     ) -> tuple[Reading, Roles]:
         """One pass of the legacy model; what every row is for."""
-        budget = self.max_damage
-        if budget is not None:
-            budget /= 1 + self.time_margin
         plan = SplitPlan(
-            budget, self._first_level(), self.calibration_fraction, self.shuffle
+            None if self.max_damage is None else terms.certified_damage,
+            terms.first_level,
+            self.calibration_fraction,
+            self.shuffle,
         )
         assigned: list[Roles] = []
 
@@ -646,158 +633,6 @@ default="all"
                 stacklevel=3,
             )
         return rules, refused
-
-    def _first_entries(
-        self,
-        reading: Reading,
-        y: Array,
-        roles: Roles,
-        side: Side,
-        rng: np.random.Generator,
-    ) -> list[LedgerEntry]:
-        """Certificates from the rows held out in `fit`, as far as they reach."""
-        strata = self._strata(reading.labels, side.segment)
-        scores = np.full(len(y), -np.inf)
-        rows = roles.calibration
-        if rows.size:
-            part = None if strata is None else strata[rows]
-            scores[rows] = self.rules_.decide(
-                reading.features[rows], reading.labels[rows], part
-            ).score
-        entries = []
-        if "damage" in self.rules_.budgets and rows.size:
-            entries.append(self._damage_entry(reading, scores, rows, strata, side))
-        if "alerts" in self.rules_.budgets:
-            traffic = self._held_out_traffic(roles, side, rng)
-            # an error was learnt from: its score says nothing, so it counts as an alert
-            scores[roles.errors] = np.inf
-            if traffic.size:
-                entries.append(self._alert_entry(reading, scores, traffic, side))
-        return entries
-
-    def _held_out_traffic(
-        self, roles: Roles, side: Side, rng: np.random.Generator
-    ) -> Indices:
-        """Rows that stand for traffic: the calibration rows and their share of errors.
-
-        Whole days are needed for a budget per day, so only a `calibration_mask` makes
-        such rows.
-        """
-        budget = AlertBudget.parse(self.alert_budget)
-        errors = roles.errors
-        if side.calibration_mask is not None:
-            errors = errors[side.calibration_mask[errors]]
-        elif budget is not None and budget.per_day is not None:
-            return np.empty(0, dtype=np.intp)
-        else:
-            n = roles.calibration.size
-            share = n / max(1, n + roles.background.size)
-            errors = errors[rng.random(errors.size) < share]
-        return np.concatenate([roles.calibration, errors])
-
-    def _damage_entry(
-        self,
-        reading: Reading,
-        scores: FloatArray,
-        rows: Indices,
-        strata: Array | None,
-        side: Side,
-    ) -> LedgerEntry:
-        if self.max_damage is None:
-            raise ValueError(
-                "max_damage is None: labelled rows certify nothing; pass rows without "
-                "labels for the alert budget, or set max_damage"
-            )
-        mark, level = self._spend("damage", reading, rows)
-        weight = side.calibration_weight
-        certificates = certify_damage(
-            scores[rows],
-            self.max_damage / (1 + self.time_margin),
-            level,
-            strata=None if strata is None else strata[rows],
-            groups=None if side.groups is None else side.groups[rows],
-            sampling_weight=None if weight is None else weight[rows],
-            random_state=self._seed,
-        )
-        return self._entry("damage", certificates, mark, level, scores[rows])
-
-    def _alert_entry(
-        self, reading: Reading, scores: FloatArray, rows: Indices, side: Side
-    ) -> LedgerEntry:
-        budget = AlertBudget.parse(self.alert_budget)
-        assert budget is not None
-        mark, level = self._spend("alerts", reading, rows)
-        certificate = budget.threshold(
-            scores[rows],
-            level,
-            time=None if side.time is None else side.time[rows],
-            groups=None if side.groups is None else side.groups[rows],
-        )
-        return self._entry("alerts", {None: certificate}, mark, level, scores[rows])
-
-    def _traffic_entries(
-        self, reading: Reading, scores: FloatArray, side: Side
-    ) -> list[LedgerEntry]:
-        rows = np.arange(scores.size)
-        entries = []
-        if "alerts" in self.rules_.budgets:
-            entries.append(self._alert_entry(reading, scores, rows, side))
-        if "damage" in self.rules_.budgets and self.legacy_accuracy is not None:
-            if self.per is not None:
-                raise ValueError(
-                    f"per={self.per!r} needs labels: P(change) bounds the damage of "
-                    "the whole only; pass y"
-                )
-            mark, level = self._spend("damage", reading, rows)
-            assert self.max_damage is not None
-            certificate = alert_threshold(
-                scores,
-                self.max_damage / (1 + self.time_margin),
-                level,
-                groups=side.groups,
-                legacy_accuracy=self.legacy_accuracy,
-            )
-            entry = self._entry("damage", {None: certificate}, mark, level, scores)
-            entries.append(entry)
-        if not entries:
-            raise ValueError(
-                "rows without labels certify an alert budget, or the damage if "
-                "legacy_accuracy is set; pass y, or set one of them"
-            )
-        return entries
-
-    def _spend(self, kind: str, reading: Reading, rows: Indices) -> tuple[str, float]:
-        mark = fingerprint(reading.features[rows], reading.labels[rows])
-        level = level_to_spend(
-            self.rules_.entries,
-            kind,
-            mark,
-            self.confidence_level,
-            ledger=self.ledger,
-        )
-        return mark, level
-
-    def _entry(
-        self,
-        kind: str,
-        certificates: Any,
-        mark: str,
-        level: float,
-        scores: FloatArray,
-    ) -> LedgerEntry:
-        return LedgerEntry(
-            kind,
-            certificates,
-            frozenset(self.rules_.identities),
-            mark,
-            1 - level,
-            np.sort(scores),
-        )
-
-    def _first_level(self) -> float:
-        return level_to_spend(
-            (), "damage", "", self.confidence_level, ledger=self.ledger
-        )
 
     def _report(
         self,
@@ -886,12 +721,8 @@ default="all"
             len(self.classes_),
             rows,
             to[winner] if rows.size else rows,
-            tail_ranks(score, self._calibration_scores()),
+            tail_ranks(score, self.rules_.calibration_scores),
         )
-
-    def _calibration_scores(self) -> FloatArray:
-        found = [self.rules_.entry(kind) for kind in self.rules_.budgets]
-        return next((e.scores for e in found if e is not None), np.empty(0))
 
 
 def _side(n: int, **columns: Any) -> Side:
@@ -910,8 +741,8 @@ def _as_column(values: Any, n: int, name: str) -> Array | None:
 def _refuse_one_dimension(X: Any) -> None:
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
         raise ValueError(
-            f"Expected 2D array, got 1D array of {X.size} numbers instead. Reshape your "
-            "data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
+            f"Expected 2D array, got 1D array of {X.size} numbers instead. Reshape "
+            "your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
         )
 
 

@@ -189,6 +189,12 @@ class RuleBook:
         entry = self.entry("damage")
         return None if entry is None else entry.certificates.get(stratum)
 
+    @property
+    def calibration_scores(self) -> FloatArray:
+        """Rising scores of the calibration decisions of the first budget in force."""
+        found = (self.entry(kind) for kind in self.budgets)
+        return next((e.scores for e in found if e is not None), np.empty(0))
+
     def threshold(self, stratum: Hashable = None) -> float:
         """Threshold on the common scale: the largest over all budgets.
 

@@ -29,7 +29,7 @@ def _mergeable(detector: FisherDetector) -> bool:
     return detector.n_clusters == 1 and not detector.sphere
 
 
-class FisherDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
+class FisherDetector(ClassifierMixin, BaseEstimator):
     r"""Linear discriminants between right decisions and clusters of errors.
 
     Right decisions are whitened.  Errors are clustered in these coordinates, and each
@@ -178,10 +178,8 @@ class FisherDetector(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
     def decision_function(self, X: npt.ArrayLike) -> FloatArray:
         """Score of every row, high = error; shape (n_rows,)."""
         check_is_fitted(self, "coef_")
-        X = validate_data(
-            self, X, reset=False, dtype=[np.float64, np.float32], order=None
-        )
-        return self._score(X)
+        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        return self._score(rows)
 
     def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
         """Label of every row: ``decision_function > 0`` marks errors."""
@@ -355,7 +353,7 @@ def _whitened(moments: Moments, whitening: Whitening) -> Moments:
 
 def _direction(right: Moments, errors: Moments) -> FloatArray:
     """Fisher's direction of unit length; the error itself if there is but one."""
-    target = errors.mean - right.mean
+    target: FloatArray = errors.mean - right.mean
     p, n = target.size, errors.weight
     if n > 1 and p > 0:
         spread = errors.covariance
@@ -364,6 +362,6 @@ def _direction(right: Moments, errors: Moments) -> FloatArray:
             spread = own * spread + (1 - own) * right.covariance
         total = right.covariance + spread
         total.flat[:: p + 1] += _RIDGE * max(np.trace(total) / p, 1e-300)
-        target = np.linalg.solve(total, target)
+        target = np.asarray(np.linalg.solve(total, target), dtype=np.float64)
     length = np.linalg.norm(target)
     return np.asarray(target / length if length > 0 else target)

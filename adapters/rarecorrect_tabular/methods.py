@@ -1,0 +1,127 @@
+"""Detectors and peers: what to do with a few labelled errors.
+
+Every method gets the same task and the same draw and gives back a score of rows, high
+where the legacy decision looks wrong in this way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from rarecorrect import FisherDetector
+from rarecorrect_tabular.task import CorrectionTask, Draw
+
+Array = npt.NDArray[Any]
+Indices = npt.NDArray[np.intp]
+Scorer = Callable[[Indices], Array]
+Method = Callable[[CorrectionTask, Draw], Scorer]
+
+_TREE_BACKGROUND = 10_000
+_TIE_BREAK = 1e-3
+N_JOBS = 2
+
+
+def fisher(task: CorrectionTask, draw: Draw) -> Scorer:
+    """One Fisher discriminant, as the product makes it by default."""
+    detector = FisherDetector().fit(task.Z[draw.fitting], draw.is_error)
+    return lambda rows: detector.decision_function(task.Z[rows])
+
+
+def extra_trees(task: CorrectionTask, draw: Draw) -> Scorer:
+    """200 randomised trees on a small background; a linear score breaks their ties."""
+    few = np.concatenate([draw.background[:_TREE_BACKGROUND], draw.cases])
+    is_error = np.arange(few.size) >= few.size - draw.cases.size
+    trees = ExtraTreesClassifier(
+        200, class_weight="balanced", n_jobs=N_JOBS, random_state=draw.seed
+    ).fit(task.Z[few], is_error)
+    linear = FisherDetector().fit(task.Z[few], is_error)
+    scale = float(np.std(linear.decision_function(task.Z[few]))) or 1.0
+
+    def score(rows: Indices) -> Array:
+        Z = task.Z[rows]
+        share = trees.predict_proba(Z)[:, 1]
+        return np.asarray(share + _TIE_BREAK * linear.decision_function(Z) / scale)
+
+    return score
+
+
+def logistic(task: CorrectionTask, draw: Draw) -> Scorer:
+    """Logistic regression with balanced classes on standardised features."""
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)
+    ).fit(task.Z[draw.fitting].astype(float), draw.is_error)
+    return lambda rows: model.decision_function(task.Z[rows].astype(float))
+
+
+def xgboost(task: CorrectionTask, draw: Draw) -> Scorer:
+    """100 boosted trees of depth 4."""
+    from xgboost import XGBClassifier
+
+    model = XGBClassifier(
+        n_estimators=100, max_depth=4, n_jobs=N_JOBS, random_state=draw.seed
+    ).fit(task.Z[draw.fitting], draw.is_error.astype(int))
+    return lambda rows: model.predict(task.Z[rows], output_margin=True)
+
+
+def shrunken_lda(task: CorrectionTask, draw: Draw) -> Scorer:
+    """Linear discriminant analysis with Ledoit-Wolf shrinkage."""
+    lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    model = make_pipeline(StandardScaler(), lda).fit(
+        task.Z[draw.fitting].astype(float), draw.is_error
+    )
+    return lambda rows: model.decision_function(task.Z[rows].astype(float))
+
+
+def retraining(task: CorrectionTask, draw: Draw) -> Scorer:
+    """The legacy model, fitted anew with the labelled cases among its rows.
+
+    Calibration rows are left out, or its certificate would be void.
+    """
+    left_out = np.concatenate([draw.calibration, draw.removed])
+    return task.retrain(draw.cases, left_out, draw.seed)
+
+
+def threshold_tuning(task: CorrectionTask, draw: Draw) -> Scorer:
+    """The legacy score itself, with another threshold; learns nothing."""
+    return lambda rows: task.legacy_score[rows]
+
+
+METHODS: dict[str, Method] = {
+    "Fisher": fisher,
+    "ExtraTrees": extra_trees,
+    "logistic": logistic,
+    "XGBoost": xgboost,
+    "shrunken LDA": shrunken_lda,
+    "retraining": retraining,
+    "threshold tuning": threshold_tuning,
+}
+PRODUCT = "Fisher"
+RETRAINING_DRAWS = 3
+
+
+def available_methods() -> tuple[dict[str, Method], list[str]]:
+    """Return the methods that this installation can run, and names of the others.
+
+    Returns
+    -------
+    methods : dict of str to callable
+    missing : list of str
+
+    Examples
+    --------
+    >>> methods, missing = available_methods()
+    >>> "Fisher" in methods, len(methods) + len(missing)
+    (True, 7)
+    """
+    missing = [] if find_spec("xgboost") else ["XGBoost"]
+    return {n: m for n, m in METHODS.items() if n not in missing}, missing

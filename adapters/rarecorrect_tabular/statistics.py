@@ -1,0 +1,252 @@
+"""From draws to statements: means, paired differences, null limits, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rarecorrect.metrics import clopper_pearson
+from rarecorrect_tabular.protocol import (
+    CROSS_FITTED,
+    CROSS_FITTED_NULL,
+    NULL,
+    PRODUCT,
+    WHOLE,
+    Outcome,
+)
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+CELL = ["data_set", "task", "reading", "k", "damage"]
+FEW_POSITIVES = 100
+LEAST_GAIN = 0.10
+_REPETITIONS = 2000
+
+
+def bootstrap_mean(
+    values: npt.ArrayLike, *, level: float = 0.95, random_state: int = 0
+) -> tuple[float, float, float]:
+    """Mean of a table of draws x test cases, with a two-level bootstrap interval.
+
+    Draws and test cases are both resampled: a result must hold for other labelled
+    cases and for other cases to come.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_draws, n_cases)
+    level : float, default=0.95
+    random_state : int, default=0
+
+    Returns
+    -------
+    mean, low, high : float
+
+    Examples
+    --------
+    >>> mean, low, high = bootstrap_mean(np.eye(4))
+    >>> mean, low < 0.25 < high
+    (0.25, True)
+    """
+    table = np.asarray(values, dtype=float)
+    n_draws, n_cases = table.shape
+    rng = np.random.default_rng(random_state)
+    by_draw = rng.multinomial(n_draws, [1 / n_draws] * n_draws, size=_REPETITIONS)
+    by_case = rng.multinomial(n_cases, [1 / n_cases] * n_cases, size=_REPETITIONS)
+    means = np.sum((by_draw @ table) * by_case, axis=1) / (n_draws * n_cases)
+    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
+    return float(table.mean()), float(low), float(high)
+
+
+def paired_differences(outcome: Outcome) -> pd.DataFrame:
+    """Fisher minus every peer in every cell, on the same draws and test cases.
+
+    Parameters
+    ----------
+    outcome : Outcome
+
+    Returns
+    -------
+    DataFrame
+        Columns of the cell, ``by`` (``"curve"`` or ``"certified"``), ``peer``,
+        ``difference``, ``low``, ``high``, ``n_draws``, ``n_test_positives``.  The peer
+        ``"best of ..."`` was chosen on draws 1, 3, ... and is judged on 0, 2, ...
+    """
+    cells: dict[tuple[Any, ...], dict[str, list[Mask]]] = {}
+    for (*cell, method, by), masks in outcome.hits.items():
+        cells.setdefault((*cell, by), {})[method] = masks
+    found = []
+    for (*cell, by), methods in cells.items():
+        own = np.array(methods[PRODUCT], dtype=float)
+        peers = {n: np.array(m, dtype=float) for n, m in methods.items() if n != PRODUCT}
+        head = dict(zip(CELL, cell, strict=True)) | {"by": by}
+        for name, difference in _differences(own, peers):
+            mean, low, high = bootstrap_mean(difference)
+            found.append(
+                {
+                    **head,
+                    "peer": name,
+                    "difference": mean,
+                    "low": low,
+                    "high": high,
+                    "n_draws": len(difference),
+                    "n_test_positives": own.shape[1],
+                }
+            )
+    return pd.DataFrame(found)
+
+
+def _differences(own: Array, peers: dict[str, Array]) -> Iterator[tuple[str, Array]]:
+    for name, theirs in peers.items():
+        n = min(len(own), len(theirs))
+        yield name, own[:n] - theirs[:n]
+    complete = {name: p for name, p in peers.items() if len(p) == len(own)}
+    if complete and len(own) >= 2:
+        best = max(complete, key=lambda name: float(complete[name][1::2].mean()))
+        yield f"best of odd draws: {best}", (own - complete[best])[::2]
+
+
+def cell_means(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    """Mean and standard error over draws of one column, by cell and method.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The tidy result table.
+    column : str
+
+    Returns
+    -------
+    DataFrame
+        Columns of the cell, ``method``, ``mean``, ``error``, ``n_draws``,
+        ``n_test_positives``.
+    """
+    whole = frame[frame["window"] == WHOLE]
+    grouped = whole.groupby([*CELL, "method"], sort=False)
+    found = grouped.agg(
+        mean=(column, "mean"),
+        error=(column, "sem"),
+        n_draws=("draw", "nunique"),
+        n_test_positives=("n_test_positives", "max"),
+    )
+    return found.reset_index()
+
+
+def null_verdicts(frame: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
+    """Whether Fisher's gain on test is above that of permuted error labels.
+
+    Above: the lower 95 % end of the gain lies above the largest gain of all
+    permutations, and the gain is 0.10 or more.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The tidy result table.
+    outcome : Outcome
+
+    Returns
+    -------
+    DataFrame
+        Columns of the cell, ``gain``, ``low``, ``high``, ``null_mean``,
+        ``null_limit``, ``n_permutations``, ``above``.
+    """
+    found = []
+    null = frame[frame["method"] == NULL]
+    for cell, rows in null.groupby(CELL, sort=False):
+        masks = outcome.hits[(*cell, PRODUCT, "curve")]  # type: ignore[misc]
+        gain, low, high = bootstrap_mean(np.array(masks))
+        limit = float(rows["curve_gain"].max())
+        found.append(
+            dict(zip(CELL, cell, strict=True))  # type: ignore[arg-type]
+            | {
+                "gain": gain,
+                "low": low,
+                "high": high,
+                "null_mean": float(rows["curve_gain"].mean()),
+                "null_limit": limit,
+                "n_permutations": len(rows),
+                "above": low > limit and gain >= LEAST_GAIN,
+            }
+        )
+    return pd.DataFrame(found)
+
+
+def separability_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
+    """Whether errors can be told from right decisions at all, from fitting rows only.
+
+    Per task and reading, at the largest number of labelled cases: the gain on errors
+    left out of the fit, against the largest gain of permuted labels.  Separable: for
+    some budget its lower nominal 95 % end lies above that limit and it is 0.10 or
+    more.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The tidy result table.
+
+    Returns
+    -------
+    DataFrame
+        ``data_set``, ``task``, ``reading``, ``k``, ``damage``, ``gain``, ``low``,
+        ``null_limit``, ``verdict``; one row per budget.
+    """
+    real = frame[frame["method"] == CROSS_FITTED]
+    null = frame[frame["method"] == CROSS_FITTED_NULL]
+    found: list[dict[str, Any]] = []
+    for (data_set, task, reading), rows in real.groupby(CELL[:3], sort=False):
+        largest = rows[rows["n_cases"] == rows["n_cases"].max()]
+        cells = [
+            _against_null(cell, part, null)
+            for cell, part in largest.groupby(CELL, sort=False)
+        ]
+        separable = any(cell["above"] for cell in cells)
+        words = "separable" if separable else "not separable from these features"
+        found += [cell | {"verdict": words} for cell in cells]
+    return pd.DataFrame(found)
+
+
+def _against_null(
+    cell: Any, rows: pd.DataFrame, null: pd.DataFrame
+) -> dict[str, Any]:
+    head = dict(zip(CELL, cell, strict=True))
+    same = np.logical_and.reduce([null[name] == value for name, value in head.items()])
+    gain, n = float(rows["curve_gain"].mean()), int(rows["n_cases"].max())
+    low, _ = clopper_pearson(round(gain * n), n) if np.isfinite(gain) else (np.nan, 0)
+    limit = float(null.loc[same, "curve_gain"].max())
+    above = bool(low > limit and gain >= LEAST_GAIN)
+    return head | {"gain": gain, "low": low, "null_limit": limit, "above": above}
+
+
+def later_windows(frame: pd.DataFrame, methods: Sequence[str]) -> pd.DataFrame:
+    """Certified gain and realised damage in every part of the test window.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        The tidy result table.
+    methods : sequence of str
+
+    Returns
+    -------
+    DataFrame
+        Columns of the cell, ``method``, ``window``, mean ``certified_gain``,
+        ``realised_damage`` and its interval, ``share_above`` the share of draws whose
+        damage is above the budget at its lower 95 % end.
+    """
+    parts = frame[frame["method"].isin(list(methods)) & (frame["certified"] == 1)]
+    parts = parts.assign(
+        share_above=(parts["realised_damage_low"] > parts["damage"]).astype(float)
+    )
+    grouped = parts.groupby([*CELL, "method", "window"], sort=False)
+    columns = [
+        "certified_gain",
+        "realised_damage",
+        "realised_damage_low",
+        "realised_damage_high",
+        "share_above",
+    ]
+    return grouped[columns].mean().reset_index()

@@ -1,0 +1,101 @@
+"""Budgets in alerts: a share of traffic, or a number a day."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rarecorrect.certify import Certificate, alert_threshold, daily_threshold
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertBudget:
+    """A share of traffic, or a number of alerts a day.
+
+    Attributes
+    ----------
+    rate : float or None
+        Largest share of traffic that is changed.
+    per_day : int or None
+        Largest number of changed rows a day.
+
+    Examples
+    --------
+    >>> AlertBudget.parse("25/day"), AlertBudget.parse(0.001)
+    (AlertBudget(rate=None, per_day=25), AlertBudget(rate=0.001, per_day=None))
+    """
+
+    rate: float | None = None
+    per_day: int | None = None
+
+    @classmethod
+    def parse(cls, value: Any) -> AlertBudget | None:
+        """Read ``None``, a rate in (0, 1) or a text like ``"25/day"``.
+
+        Raises
+        ------
+        ValueError
+            For anything else.
+        """
+        if value is None:
+            return None
+        if isinstance(value, str):
+            number, slash, unit = value.partition("/")
+            if slash and unit.strip() == "day" and number.strip().isdigit():
+                return cls(per_day=int(number))
+        elif not isinstance(value, bool) and 0 < value < 1:
+            return cls(rate=float(value))
+        raise ValueError(
+            "alert_budget must be None, a share of traffic in (0, 1) or a text like "
+            f"'25/day', got {value!r}"
+        )
+
+    def certificate(
+        self,
+        scores: npt.NDArray[np.float64],
+        confidence_level: float,
+        *,
+        time: Array | None,
+        groups: Array | None,
+    ) -> Certificate:
+        """Certificate of this budget from the scores of traffic.
+
+        Raises
+        ------
+        ValueError
+            If a budget per day lacks `time`.
+        """
+        if self.per_day is None:
+            assert self.rate is not None
+            return alert_threshold(scores, self.rate, confidence_level, groups=groups)
+        if time is None:
+            raise ValueError(
+                f"alert_budget='{self.per_day}/day' needs time=, the time of every row"
+            )
+        days = whole_days(time)
+        return daily_threshold(
+            scores, days, self.per_day, confidence_level=confidence_level
+        )
+
+
+def whole_days(time: npt.ArrayLike) -> Array:
+    """Calendar day of datetimes, whole part of numbers.
+
+    Examples
+    --------
+    >>> whole_days([0.5, 1.2, 1.9]).tolist()
+    [0, 1, 1]
+    """
+    values = np.asarray(time)
+    if values.dtype.kind == "M":
+        return np.asarray(values.astype("datetime64[D]"))
+    if values.dtype.kind not in "iuf":
+        raise ValueError(
+            f"time must be numbers (days) or datetime64, got dtype {values.dtype}"
+        )
+    return np.asarray(np.floor(values).astype(np.int64))

@@ -1,0 +1,1 @@
+"""Long simulations of what the certificates promise: ``make simulate``."""

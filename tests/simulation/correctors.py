@@ -1,0 +1,309 @@
+"""ErrorCorrector from end to end, on populations of which every row is known.
+
+The population is a finite table; samples are drawn from it with replacement, so that
+the damage of `predict` on all of its right rows is exact.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from simulation.trials import Case, Trial, bracket, jointly
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+
+from rarecorrect import ErrorCorrector
+from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+
+LEVEL = 0.95
+DELTA = 1 - LEVEL
+
+SIZE = 10_000
+ROWS_A_GROUP = 5
+CENTRE = 1.2  # the two classes lie at -CENTRE and +CENTRE on the first axis
+NEW_TYPE = (-2.0, 2.5, 2.5, 0.0)  # errors: the shift of the new type of class 1
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """All rows there are, and what the legacy model says about them.
+
+    Attributes
+    ----------
+    X : ndarray of shape (n_rows, n_columns)
+    y, labels : ndarray of shape (n_rows,)
+        True labels, legacy labels.
+    groups : ndarray of int of shape (n_rows,)
+        Of ROWS_A_GROUP rows each.
+    model : classifier
+        The legacy model, fitted on other rows.
+    """
+
+    X: FloatArray
+    y: Array
+    labels: Array
+    groups: Array
+    model: Any
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Right decisions of the legacy model."""
+        return np.asarray(self.labels == self.y)
+
+    def served_by(self, model: Any) -> Population:
+        """The same rows with another legacy model."""
+        return replace(self, labels=model.predict(self.X), model=model)
+
+    def rows(self, n: int, rng: np.random.Generator) -> tuple[FloatArray, Array]:
+        """A sample of rows."""
+        drawn = rng.integers(0, len(self.y), n)
+        return self.X[drawn], self.y[drawn]
+
+    def rows_of_groups(
+        self, n: int, rng: np.random.Generator
+    ) -> tuple[FloatArray, Array, Array]:
+        """All rows of a sample of groups, with new names for the groups."""
+        drawn = rng.integers(0, len(self.y) // ROWS_A_GROUP, n)
+        rows = (drawn[:, None] * ROWS_A_GROUP + np.arange(ROWS_A_GROUP)).ravel()
+        return self.X[rows], self.y[rows], np.repeat(np.arange(n), ROWS_A_GROUP)
+
+
+def cases() -> Iterator[Case]:
+    """All cases with a corrector."""
+    table: tuple[tuple[str, Callable[..., Iterator[Trial]], list[Any], bool], ...] = (
+        ("relabel", relabel, [(150, 0.1), (400, 0.05), (1000, 0.02)], True),
+        ("per class", per_class, [(500, 0.05)], True),
+        ("flag", flag, [(400, 0.05)], False),
+        ("legacy model fitted inside", fitted_inside, [(600, 0.05)], False),
+        ("legacy model's own rows", own_rows, [(500, 0.05)], True),
+        ("alert rate", alert_rate, [(600, 0.05)], False),
+        ("groups alike", partial(grouped, "alike"), [(300, 0.05)], False),
+        ("some groups hit", partial(grouped, "some hit"), [(300, 0.05)], True),
+    )
+    for setting, once, sizes, quick in table:
+        for i, (n, eps) in enumerate(sizes):
+            yield Case(
+                "ErrorCorrector",
+                setting,
+                n,
+                eps,
+                LEVEL,
+                partial(once, n, eps),
+                quick=quick and i == len(sizes) // 2,
+            )
+
+
+def relabel(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """Fit, then certify the same rules on fresh rows."""
+    population = two_classes()
+    corrector = fitted(population, population.rows(n, rng), rng, max_damage=eps)
+    yield _pooled("fit", population, corrector, eps)
+    with _quiet():
+        corrector.certify(*population.rows(n, rng))
+    yield _pooled("certify on fresh rows", population, corrector, eps)
+
+
+def per_class(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """Broken if the damage within any legacy label is above the budget."""
+    population = two_classes()
+    rows = population.rows(n, rng)
+    corrector = fitted(population, rows, rng, max_damage=eps, per="class")
+    damages, brackets, k = [], [], 0
+    for label in np.unique(population.labels):
+        inside = population.right & (population.labels == label)
+        damages.append(float(_changed(corrector, population.X[inside], label).mean()))
+        found = corrector.rules_.certificate(label)
+        reach = _reach(corrector, population.X[inside])
+        brackets.append(bracket(found, reach=reach))
+        k += found.n_allowed
+    worst = max(damages)
+    yield Trial("fit", worst, worst > eps, jointly(brackets), k)
+
+
+def flag(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """Flagged right decisions are damage too; predict keeps the legacy answer."""
+    population = two_classes()
+    rows = population.rows(n, rng)
+    corrector = fitted(population, rows, rng, max_damage=eps, action="flag")
+    trace = corrector.trace(population.X[population.right])
+    damage = float(trace["flagged"].mean())
+    found = corrector.rules_.certificate()
+    allowed = bracket(found, reach=float(np.isfinite(trace["score"]).mean()))
+    yield Trial("fit", damage, damage > eps, allowed, found.n_allowed)
+    kept = bool((trace["after"] == trace["before"]).all())
+    yield Trial("predict changes a label", 0.0, not kept, (0.0, 0.0), found.n_allowed)
+
+
+def fitted_inside(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """An unfitted estimator is fitted on a part of the rows; the rest calibrate."""
+    population = two_classes()
+    unfitted = replace(population, model=LogisticRegression())
+    corrector = fitted(unfitted, population.rows(n, rng), rng, max_damage=eps)
+    own = population.served_by(corrector.estimator_)
+    yield _pooled("fit", own, corrector, eps)
+
+
+def own_rows(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """The rows that the legacy model was trained on, and rows that it never saw."""
+    population = two_classes()
+    seen, unseen = population.rows(n, rng), population.rows(n, rng)
+    forest = RandomForestClassifier(
+        15, min_samples_leaf=3, random_state=int(rng.integers(2**31))
+    )
+    served = population.served_by(forest.fit(*seen))
+    corrector = fitted(served, seen, rng, max_damage=eps)
+    damage = _damage(served, corrector)
+    k = corrector.rules_.certificate().n_allowed
+    yield Trial("own rows", damage, damage > eps, (0, DELTA), k, must_fail=True)
+    corrector = fitted(served, unseen, rng, max_damage=eps)
+    yield _pooled("new rows", served, corrector, eps)
+
+
+def alert_rate(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """A budget for the share of all traffic that is changed, right or wrong."""
+    population = two_classes()
+    rows = population.rows(n, rng)
+    budgets = {"max_damage": None, "alert_budget": eps}
+    corrector = fitted(population, rows, rng, **budgets)
+    yield _alerts("fit", population, corrector, eps)
+    corrector.certify(population.rows(n, rng)[0])
+    yield _alerts("certify on unlabelled rows", population, corrector, eps)
+
+
+def grouped(
+    kind: str, n: int, eps: float, rng: np.random.Generator
+) -> Iterator[Trial]:
+    """Damage of a random right row of a random group."""
+    population = customers(kind)
+    X, y, groups = population.rows_of_groups(n, rng)
+    corrector = fitted(population, (X, y), rng, max_damage=eps, groups=groups)
+    right = population.right
+    changed = _changed(corrector, population.X[right], population.labels[right])
+    damage = _of_groups(changed, population.groups[right])
+    trace = corrector.trace(population.X[right])
+    reach = _of_groups(np.isfinite(trace["score"]), population.groups[right])
+    found = corrector.rules_.certificate()
+    allowed = bracket(found, reach=reach)
+    yield Trial("groups=", damage, damage > eps, allowed, found.n_allowed)
+
+
+def fitted(
+    population: Population,
+    rows: tuple[FloatArray, Array],
+    rng: np.random.Generator,
+    *,
+    groups: Array | None = None,
+    **options: Any,
+) -> ErrorCorrector:
+    """A corrector of the population's legacy model, fitted to `rows`."""
+    seed = int(rng.integers(2**31))
+    corrector = ErrorCorrector(population.model, random_state=seed, **options)
+    with _quiet():
+        return corrector.fit(*rows, groups=groups)
+
+
+@lru_cache(maxsize=None)
+def two_classes() -> Population:
+    """Two normal classes; a tenth of class 1 is new and lies among class 0."""
+    rng = np.random.default_rng(20)
+    y = rng.integers(0, 2, SIZE)
+    X = rng.normal(size=(SIZE, 4))
+    X[:, 0] += np.where(y == 1, CENTRE, -CENTRE)
+    new = (y == 1) & (rng.random(SIZE) < 0.1)
+    X[new] += NEW_TYPE
+    return _population(X, y)
+
+
+@lru_cache(maxsize=None)
+def customers(kind: str) -> Population:
+    """Customers whose rows look alike.
+
+    ``"alike"``: errors fall on all of them.  ``"some hit"``: a tenth of them has all of
+    the new type, and their right rows look like it too.
+    """
+    rng = np.random.default_rng(21)
+    groups = np.repeat(np.arange(SIZE // ROWS_A_GROUP), ROWS_A_GROUP)
+    y = rng.integers(0, 2, SIZE)
+    between = rng.normal(0, 0.8, size=(groups[-1] + 1, 4))
+    between[:, 0] = 0
+    X = between[groups] + rng.normal(0, 0.6, size=(SIZE, 4))
+    X[:, 0] += np.where(y == 1, 2.0, -2.0)
+    if kind == "alike":
+        new = (y == 1) & (rng.random(SIZE) < 0.04)
+        X[new] += (-4.0, 2.0, 2.0, 0.0)
+    else:
+        hit = (rng.random(groups[-1] + 1) < 0.1)[groups]
+        X[hit] += (0.0, 2.0, 2.0, 0.0)
+        new = hit & (y == 1) & (rng.random(SIZE) < 0.8)
+        X[new, 0] -= 4.0
+    return replace(_population(X, y), groups=groups)
+
+
+def _population(X: FloatArray, y: Array) -> Population:
+    """With a legacy model that knows the two classes and not the new type."""
+    old = np.array([[-1.0, 0, 0, 0], [1.0, 0, 0, 0]])
+    model = LogisticRegression().fit(old, [0, 1])
+    return Population(X, y, model.predict(X), np.arange(len(y)), model)
+
+
+def _pooled(
+    form: str, population: Population, corrector: ErrorCorrector, eps: float
+) -> Trial:
+    damage = _damage(population, corrector)
+    found = corrector.rules_.certificate()
+    reach = _reach(corrector, population.X[population.right])
+    allowed = bracket(found, reach=reach) if found is not None else (0.0, 0.0)
+    k = -1 if found is None else found.n_allowed
+    return Trial(form, damage, damage > eps, allowed, k)
+
+
+def _alerts(
+    form: str, population: Population, corrector: ErrorCorrector, eps: float
+) -> Trial:
+    rate = float(_changed(corrector, population.X, population.labels).mean())
+    found = corrector.rules_.entry("alerts").certificates[None]
+    # the errors that were learnt from count as alerts, so only the upper end is exact
+    return Trial(form, rate, rate > eps, (0.0, bracket(found)[1]), found.n_allowed)
+
+
+def _damage(population: Population, corrector: ErrorCorrector) -> float:
+    right = population.right
+    changed = _changed(corrector, population.X[right], population.labels[right])
+    return float(changed.mean())
+
+
+def _changed(
+    corrector: ErrorCorrector, X: FloatArray, before: Any
+) -> npt.NDArray[np.bool_]:
+    return np.asarray(corrector.predict(X) != before)
+
+
+def _reach(corrector: ErrorCorrector, X: FloatArray) -> float:
+    """Share of rows that the rules would change if the threshold were low enough."""
+    return float(np.isfinite(corrector.trace(X)["score"]).mean())
+
+
+def _of_groups(values: Array, groups: Array) -> float:
+    """Mean over the groups of the mean within each."""
+    rows = np.bincount(groups)
+    sums = np.bincount(groups, weights=np.asarray(values, dtype=float))
+    return float((sums[rows > 0] / rows[rows > 0]).mean())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Too few rows for a certificate is one of the outcomes that are counted."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotCertifiedWarning)
+        warnings.simplefilter("ignore", RuleRefusedWarning)
+        yield
