@@ -114,7 +114,7 @@ def outbreak_table(
 
 
 def _days(data: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
-    return data[data["day"].between(first, last)]
+    return data.loc[data["day"].between(first, last)]
 
 
 def _shown(window: pd.DataFrame, k: int, model: Any, seed: int) -> pd.DataFrame:

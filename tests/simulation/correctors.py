@@ -28,7 +28,7 @@ FloatArray = npt.NDArray[np.float64]
 LEVEL = 0.95
 DELTA = 1 - LEVEL
 
-SIZE = 10_000
+SIZE = 5_000
 ROWS_A_GROUP = 5
 CENTRE = 1.2  # the two classes lie at -CENTRE and +CENTRE on the first axis
 NEW_TYPE = (-2.0, 2.5, 2.5, 0.0)  # errors: the shift of the new type of class 1
@@ -81,12 +81,12 @@ class Population:
 def cases() -> Iterator[Case]:
     """All cases with a corrector."""
     table: tuple[tuple[str, Callable[..., Iterator[Trial]], list[Any], bool], ...] = (
-        ("relabel", relabel, [(150, 0.1), (400, 0.05), (1000, 0.02)], True),
-        ("per class", per_class, [(500, 0.05)], True),
+        ("relabel", relabel, [(150, 0.1), (1000, 0.02)], True),
+        ("per class", per_class, [(500, 0.05)], False),
         ("flag", flag, [(400, 0.05)], False),
         ("legacy model fitted inside", fitted_inside, [(600, 0.05)], False),
-        ("legacy model's own rows", own_rows, [(500, 0.05)], True),
-        ("alert rate", alert_rate, [(600, 0.05)], False),
+        ("legacy model's own rows", own_rows, [(1000, 0.05)], True),
+        ("alert rate", alert_rate, [(600, 0.15)], False),
         ("groups alike", partial(grouped, "alike"), [(300, 0.05)], False),
         ("some groups hit", partial(grouped, "some hit"), [(300, 0.05)], True),
     )
@@ -99,7 +99,7 @@ def cases() -> Iterator[Case]:
                 eps,
                 LEVEL,
                 partial(once, n, eps),
-                quick=quick and i == len(sizes) // 2,
+                quick=quick and i == 0,
             )
 
 
@@ -154,18 +154,22 @@ def fitted_inside(n: int, eps: float, rng: np.random.Generator) -> Iterator[Tria
 
 
 def own_rows(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
-    """The rows that the legacy model was trained on, and rows that it never saw."""
+    """The rows that the legacy model was trained on, and rows that it never saw.
+
+    A forest is sure of its own rows: on new ones its logits are far less extreme.
+    """
     population = two_classes()
     seen, unseen = population.rows(n, rng), population.rows(n, rng)
     forest = RandomForestClassifier(
-        15, min_samples_leaf=3, random_state=int(rng.integers(2**31))
+        8, random_state=int(rng.integers(2**31))
     )
     served = population.served_by(forest.fit(*seen))
-    corrector = fitted(served, seen, rng, max_damage=eps)
+    options = {"max_damage": eps, "features": "logits", "confusions": [1]}
+    corrector = fitted(served, seen, rng, **options)
     damage = _damage(served, corrector)
     k = corrector.rules_.certificate().n_allowed
     yield Trial("own rows", damage, damage > eps, (0, DELTA), k, must_fail=True)
-    corrector = fitted(served, unseen, rng, max_damage=eps)
+    corrector = fitted(served, unseen, rng, **options)
     yield _pooled("new rows", served, corrector, eps)
 
 
@@ -173,7 +177,7 @@ def alert_rate(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     """A budget for the share of all traffic that is changed, right or wrong."""
     population = two_classes()
     rows = population.rows(n, rng)
-    budgets = {"max_damage": None, "alert_budget": eps}
+    budgets = {"max_damage": None, "alert_budget": eps, "confusions": [1]}
     corrector = fitted(population, rows, rng, **budgets)
     yield _alerts("fit", population, corrector, eps)
     corrector.certify(population.rows(n, rng)[0])
@@ -186,7 +190,8 @@ def grouped(
     """Damage of a random right row of a random group."""
     population = customers(kind)
     X, y, groups = population.rows_of_groups(n, rng)
-    corrector = fitted(population, (X, y), rng, max_damage=eps, groups=groups)
+    options = {"max_damage": eps, "confusions": [1]}
+    corrector = fitted(population, (X, y), rng, groups=groups, **options)
     right = population.right
     changed = _changed(corrector, population.X[right], population.labels[right])
     damage = _of_groups(changed, population.groups[right])
