@@ -28,7 +28,7 @@ Method = Callable[[CorrectionTask, Draw], Scorer]
 
 _TREE_BACKGROUND = 10_000
 _TIE_BREAK = 1e-3
-N_JOBS = 2
+N_JOBS = 2  # threads of the forest; the boosted trees get one, see benchmark.py
 
 
 def fisher(task: CorrectionTask, draw: Draw) -> Scorer:
@@ -68,7 +68,7 @@ def xgboost(task: CorrectionTask, draw: Draw) -> Scorer:
     from xgboost import XGBClassifier
 
     model = XGBClassifier(
-        n_estimators=100, max_depth=4, n_jobs=N_JOBS, random_state=draw.seed
+        n_estimators=100, max_depth=4, n_jobs=1, random_state=draw.seed
     ).fit(task.Z[draw.fitting], draw.is_error.astype(int))
     return lambda rows: model.predict(task.Z[rows], output_margin=True)
 

@@ -356,12 +356,20 @@ def _direction(right: Moments, errors: Moments) -> FloatArray:
     target: FloatArray = errors.mean - right.mean
     p, n = target.size, errors.weight
     if n > 1 and p > 0:
-        spread = errors.covariance
-        if n < p:  # too few rows for a covariance of their own
-            own = n / (n + p)
-            spread = own * spread + (1 - own) * right.covariance
-        total = right.covariance + spread
+        total = right.covariance + _error_covariance(right, errors)
         total.flat[:: p + 1] += _RIDGE * max(np.trace(total) / p, 1e-300)
         target = np.asarray(np.linalg.solve(total, target), dtype=np.float64)
     length = np.linalg.norm(target)
     return np.asarray(target / length if length > 0 else target)
+
+
+def _error_covariance(right: Moments, errors: Moments) -> FloatArray:
+    """Covariance of a cluster of errors, shrunk to the shape of right decisions.
+
+    ``a Cov(Y) + (1 - a) c Cov(X)`` with ``a = n / (n + p)`` and ``c`` such that both
+    have one trace: few errors say how wide they spread before they say where to.
+    """
+    own, background = errors.covariance, right.covariance
+    share = errors.weight / (errors.weight + own.shape[0])
+    size = np.trace(own) / max(np.trace(background), 1e-300)
+    return np.asarray(share * own + (1 - share) * size * background)

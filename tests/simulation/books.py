@@ -55,9 +55,7 @@ def several_rules(n: int, eps: float, rng: np.random.Generator) -> Iterator[Tria
     allowed = bracket(found, reach=changed_share(book, -np.inf))
     yield Trial("one threshold", damage, damage > eps, allowed, found.n_allowed)
     same = found == also and _same_decisions(book, with_idle, rng)
-    yield Trial(
-        "no-op rules change it", damage, not same, (0.0, 0.0), also.n_allowed
-    )
+    yield Trial("no-op rules change it", damage, not same, (0.0, 0.0), also.n_allowed)
 
 
 def changed_share(book: RuleBook, threshold: float) -> float:
@@ -125,9 +123,7 @@ def _caught(thresholds: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.
     return rng.binomial(N_ERRORS, norm.sf(thresholds - SHIFT_OF_ERRORS))
 
 
-def _rows(
-    n: int, rng: np.random.Generator
-) -> tuple[FloatArray, npt.NDArray[np.str_]]:
+def _rows(n: int, rng: np.random.Generator) -> tuple[FloatArray, npt.NDArray[np.str_]]:
     return rng.normal(size=(n, N_FEATURES)), rng.choice(LABELS, n, p=LABEL_SHARES)
 
 
@@ -167,13 +163,9 @@ def _certified(
     return book.certified_by(entry), found
 
 
-def _same_decisions(
-    book: RuleBook, other: RuleBook, rng: np.random.Generator
-) -> bool:
+def _same_decisions(book: RuleBook, other: RuleBook, rng: np.random.Generator) -> bool:
     Z, labels = _rows(N_FRESH, rng)
-    (rows, winner), (its_rows, its_winner) = (
-        b.fires(Z, labels) for b in (book, other)
-    )
+    (rows, winner), (its_rows, its_winner) = (b.fires(Z, labels) for b in (book, other))
     names = [book.active[i].name for i in winner]
     its_names = [other.active[i].name for i in its_winner]
     return np.array_equal(rows, its_rows) and names == its_names

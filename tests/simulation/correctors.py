@@ -18,6 +18,7 @@ import numpy.typing as npt
 from simulation.trials import Case, Trial, bracket, jointly
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 
 from rarecorrect import ErrorCorrector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
@@ -85,8 +86,9 @@ def cases() -> Iterator[Case]:
         ("per class", per_class, [(500, 0.05)], False),
         ("flag", flag, [(400, 0.05)], False),
         ("legacy model fitted inside", fitted_inside, [(600, 0.05)], False),
+        ("fitted inside, rare labels", rare_labels, [(600, 0.05)], False),
         ("legacy model's own rows", own_rows, [(1000, 0.05)], True),
-        ("alert rate", alert_rate, [(600, 0.15)], False),
+        ("alert rate", alert_rate, [(600, 0.2)], False),
         ("groups alike", partial(grouped, "alike"), [(300, 0.05)], False),
         ("some groups hit", partial(grouped, "some hit"), [(300, 0.05)], True),
     )
@@ -153,6 +155,15 @@ def fitted_inside(n: int, eps: float, rng: np.random.Generator) -> Iterator[Tria
     yield _pooled("fit", own, corrector, eps)
 
 
+def rare_labels(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """Most labels have a handful of rows; they must still be held out at their rate."""
+    population = many_labels()
+    options = {"max_damage": eps, "features": "input", "confusions": [0]}
+    corrector = fitted(population, population.rows(n, rng), rng, **options)
+    own = population.served_by(corrector.estimator_)
+    yield _pooled("fit", own, corrector, eps)
+
+
 def own_rows(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     """The rows that the legacy model was trained on, and rows that it never saw.
 
@@ -160,9 +171,7 @@ def own_rows(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     """
     population = two_classes()
     seen, unseen = population.rows(n, rng), population.rows(n, rng)
-    forest = RandomForestClassifier(
-        8, random_state=int(rng.integers(2**31))
-    )
+    forest = RandomForestClassifier(8, random_state=int(rng.integers(2**31)))
     served = population.served_by(forest.fit(*seen))
     options = {"max_damage": eps, "features": "logits", "confusions": [1]}
     corrector = fitted(served, seen, rng, **options)
@@ -184,22 +193,17 @@ def alert_rate(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     yield _alerts("certify on unlabelled rows", population, corrector, eps)
 
 
-def grouped(
-    kind: str, n: int, eps: float, rng: np.random.Generator
-) -> Iterator[Trial]:
+def grouped(kind: str, n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     """Damage of a random right row of a random group."""
     population = customers(kind)
     X, y, groups = population.rows_of_groups(n, rng)
     options = {"max_damage": eps, "confusions": [1]}
     corrector = fitted(population, (X, y), rng, groups=groups, **options)
-    right = population.right
-    changed = _changed(corrector, population.X[right], population.labels[right])
-    damage = _of_groups(changed, population.groups[right])
-    trace = corrector.trace(population.X[right])
-    reach = _of_groups(np.isfinite(trace["score"]), population.groups[right])
-    found = corrector.rules_.certificate()
-    allowed = bracket(found, reach=reach)
-    yield Trial("groups=", damage, damage > eps, allowed, found.n_allowed)
+    yield _by_group("fit", population, corrector, eps)
+    X, y, groups = population.rows_of_groups(n, rng)
+    with _quiet():
+        corrector.certify(X, y, groups=groups)
+    yield _by_group("certify on fresh groups", population, corrector, eps)
 
 
 def fitted(
@@ -227,6 +231,21 @@ def two_classes() -> Population:
     new = (y == 1) & (rng.random(SIZE) < 0.1)
     X[new] += NEW_TYPE
     return _population(X, y)
+
+
+@lru_cache(maxsize=None)
+def many_labels() -> Population:
+    """One label for 60 % of the rows, the rest on 200 more; errors look like these."""
+    rng = np.random.default_rng(22)
+    y = np.where(rng.random(SIZE) < 0.6, 0, rng.integers(1, 201, SIZE))
+    new = (y == 0) & (rng.random(SIZE) < 0.2)
+    looks_like = np.where(new, rng.integers(1, 201, SIZE), y)
+    X = rng.normal(size=(SIZE, 3))
+    X[:, 0] += 20.0 * looks_like
+    X[:, 1] += 3.0 * (looks_like > 0)
+    X[:, 2] += new
+    model = KNeighborsClassifier(1)
+    return Population(X, y, looks_like, np.arange(SIZE), model)
 
 
 @lru_cache(maxsize=None)
@@ -267,9 +286,21 @@ def _pooled(
     damage = _damage(population, corrector)
     found = corrector.rules_.certificate()
     reach = _reach(corrector, population.X[population.right])
-    allowed = bracket(found, reach=reach) if found is not None else (0.0, 0.0)
-    k = -1 if found is None else found.n_allowed
-    return Trial(form, damage, damage > eps, allowed, k)
+    return Trial(
+        form, damage, damage > eps, bracket(found, reach=reach), found.n_allowed
+    )
+
+
+def _by_group(
+    form: str, population: Population, corrector: ErrorCorrector, eps: float
+) -> Trial:
+    right = population.right
+    X, groups = population.X[right], population.groups[right]
+    damage = _of_groups(_changed(corrector, X, population.labels[right]), groups)
+    reach = _of_groups(np.isfinite(corrector.trace(X)["score"]), groups)
+    found = corrector.rules_.certificate()
+    allowed = bracket(found, reach=reach)
+    return Trial(form, damage, damage > eps, allowed, found.n_allowed)
 
 
 def _alerts(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import numpy as np
 import numpy.typing as npt
@@ -115,19 +116,57 @@ def discrete(
     """Few distinct scores: the probability of a violation is known exactly.
 
     With q the smallest value above which lies at most eps, the promise is broken iff
-    the (k+1)-th largest score is below q: at most k of n scores are q or more.
+    the threshold is below q; for ``t = s_(k+1)``: iff at most k scores are q or more.
     """
+    law = tied(name)
+    scores = law.sample(n, rng)
+    found = certified_threshold(scores, eps, level)
+    k, from_q = found.n_allowed, law.share_from(law.smallest_allowed(eps))
+    low, high = at_most(n, from_q, k - 1), at_most(n, from_q, k)
+    bare = np.sort(scores)[::-1][k] if k >= 0 else np.inf
+    damage = law.share_above(bare)
+    yield Trial("t = s_(k+1)", damage, damage > eps, (high, high), k)
+    damage = law.share_above(found.threshold)
+    yield Trial("half-way, bounds", damage, damage > eps, (low, high), k)
+
+
+@dataclass(frozen=True, eq=False)
+class Discrete:
+    """A distribution on few values.
+
+    Attributes
+    ----------
+    values, above : ndarray of shape (n_values,)
+        Rising; the share of the population above each.
+    """
+
+    values: FloatArray
+    above: FloatArray
+
+    def sample(self, n: int, rng: np.random.Generator) -> FloatArray:
+        """Scores of `n` rows."""
+        drawn = np.searchsorted(-self.above, -rng.random(n))
+        return self.values[drawn]
+
+    def share_above(self, t: float) -> float:
+        """Share of the population with a score above `t`."""
+        below = int(np.searchsorted(self.values, t, side="right"))
+        return float(self.above[below - 1]) if below else 1.0
+
+    def share_from(self, value: float) -> float:
+        """Share of the population with a score of `value` or more."""
+        below = int(np.searchsorted(self.values, value, side="left"))
+        return float(self.above[below - 1]) if below else 1.0
+
+    def smallest_allowed(self, eps: float) -> float:
+        """Smallest value above which lies at most a share `eps`."""
+        return float(self.values[self.above <= eps][0])
+
+
+@lru_cache(maxsize=None)
+def tied(name: str) -> Discrete:
+    """The distribution of TIES with this name."""
     law, _ = TIES[name]
-    values, shares = np.array(list(law)), np.array(list(law.values()))
-    found = certified_threshold(rng.choice(values, n, p=shares), eps, level)
-    above = _above(values, shares)
-    damage = above(found.threshold)
-    q = min(v for v in values if above(v) <= eps)
-    from_q = above(q) + float(shares[values == q].sum())
-    exact = at_most(n, min(1.0, from_q), found.n_allowed)
-    yield Trial("half-way, exact", damage, damage > eps, (exact, exact), found.n_allowed)
-
-
-def _above(values: FloatArray, shares: FloatArray) -> Callable[[float], float]:
-    # sums in one order, so that equal budgets compare equal; .02 + .01 is not .03
-    return lambda t: round(float(shares[values > t].sum()), 12)
+    shares = np.array(list(law.values()))
+    # rounded, so that a tie that ends at the budget is not taken for one above it
+    return Discrete(np.array(list(law)), (1 - np.cumsum(shares)).round(12))

@@ -110,9 +110,7 @@ def clustered(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     yield Trial("group form", damage, damage > eps, bracket(found), found.n_allowed)
     rows = certified_threshold(scores, eps, LEVEL)
     damage = float(norm.sf(rows.threshold))
-    yield Trial(
-        "row form", damage, damage > eps, (0, 1 - LEVEL), rows.n_allowed, True
-    )
+    yield Trial("row form", damage, damage > eps, (0, 1 - LEVEL), rows.n_allowed, True)
 
 
 def two_rates(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
@@ -131,9 +129,7 @@ def two_rates(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     ignored = certified_threshold(scores, eps, LEVEL)
     d, wrong = damage(found.threshold), damage(ignored.threshold)
     yield Trial("thinned", d, d > eps, bracket(found), found.n_allowed)
-    yield Trial(
-        "ignored", wrong, wrong > eps, (0, 1 - LEVEL), ignored.n_allowed, True
-    )
+    yield Trial("ignored", wrong, wrong > eps, (0, 1 - LEVEL), ignored.n_allowed, True)
 
 
 def falling_rate(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
@@ -147,9 +143,7 @@ def falling_rate(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial
     ignored = certified_threshold(scores, eps, LEVEL)
     d, wrong = (float(np.clip(1 - c.threshold, 0, 1)) for c in (found, ignored))
     yield Trial("thinned", d, d > eps, bracket(found), found.n_allowed)
-    yield Trial(
-        "ignored", wrong, wrong > eps, (0, 1 - LEVEL), ignored.n_allowed, True
-    )
+    yield Trial("ignored", wrong, wrong > eps, (0, 1 - LEVEL), ignored.n_allowed, True)
 
 
 def _exceeds(threshold: float, cap: int) -> float:

@@ -1,0 +1,156 @@
+"""The whole benchmark on one table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from rarecorrect_tabular.loader import TransactionTable
+from rarecorrect_tabular.methods import Method, available_methods
+from rarecorrect_tabular.protocol import Outcome, Plan, run_task
+from rarecorrect_tabular.task import CorrectionTask
+from rarecorrect_tabular.tasks import make_task, task_names
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFacts:
+    """What a reader must know of a task to judge its figures.
+
+    Attributes
+    ----------
+    name : str
+    n_legacy_rows, n_pool_rows, n_pool_cases : int
+        Rows the legacy model was trained on; rows and errors to learn from.
+    n_test_rows, n_test_cases : int
+    accuracy : float
+        Of the legacy model on the correction window.
+    """
+
+    name: str
+    n_legacy_rows: int
+    n_pool_rows: int
+    n_pool_cases: int
+    n_test_rows: int
+    n_test_cases: int
+    accuracy: float
+
+    @classmethod
+    def of(cls, task: CorrectionTask) -> TaskFacts:
+        """Facts of a task."""
+        return cls(
+            task.name,
+            task.n_legacy_rows,
+            task.pool.size,
+            task.pool_cases.size,
+            task.test.size,
+            task.n_test_cases,
+            float(task.right[task.pool].mean()),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class BenchmarkResult:
+    """Rows, hits and circumstances of a run.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        One row per task, reading, number of cases, draw, method, budget and window.
+    outcome : Outcome
+    tasks : list of TaskFacts
+    plan : Plan
+    data_set : str
+    n_rows : int
+    seconds : float
+    """
+
+    frame: pd.DataFrame
+    outcome: Outcome
+    tasks: list[TaskFacts]
+    plan: Plan
+    data_set: str
+    n_rows: int
+    seconds: float = field(default=0.0)
+
+
+class Progress:
+    """Told how far a run is; does nothing unless a subclass shows it."""
+
+    def start(self, text: str) -> None:
+        """Begin something without a known number of steps."""
+
+    def task(self, name: str, steps: int) -> None:
+        """Begin a task of so many draws."""
+
+    def draw(self, text: str) -> None:
+        """Finish a draw."""
+
+
+def run_benchmark(
+    table: TransactionTable,
+    plan: Plan,
+    *,
+    scenarios: Sequence[str] = (),
+    progress: Progress | None = None,
+    methods: dict[str, Method] | None = None,
+) -> BenchmarkResult:
+    """Run the protocol on every kind of error of a table.
+
+    Parameters
+    ----------
+    table : TransactionTable
+    plan : Plan
+    scenarios : sequence of str, default=()
+        Fraud types to leave out in turn; empty: all.
+    progress : Progress, optional
+    methods : dict of str to callable, optional
+        None: all that this installation can run.
+
+    Returns
+    -------
+    BenchmarkResult
+
+    Raises
+    ------
+    ValueError
+        For an unknown scenario, or if no task has anything to learn and to test.
+    """
+    show = Progress() if progress is None else progress
+    begin = time.perf_counter()
+    known = task_names(table)
+    unknown = sorted(set(scenarios) - set(known))
+    if unknown:
+        raise ValueError(f"no scenario {unknown[0]!r} in this table; it has {known}")
+    outcome, facts = Outcome(), []
+    if methods is None:
+        methods, missing = available_methods()
+        outcome.notes += [
+            f"{name}: skipped, not installed (pip install 'rarecorrect[boosting]')"
+            for name in missing
+        ]
+    # One OpenMP thread: on a shared machine two of them wait for each other, and
+    # gradient boosting takes four times as long with two as with one.
+    with threadpool_limits(1, user_api="openmp"):
+        for name in scenarios or known:
+            show.start(f"legacy model without {name}")
+            task = make_task(table, name, sizes=plan.sizes, seed=plan.seed)
+            show.task(task.name, plan.steps(task))
+            facts.append(TaskFacts.of(task))
+            outcome.add(run_task(task, plan, methods, on_draw=show.draw))
+    if not outcome.rows:
+        raise ValueError("; ".join(outcome.notes))
+    return BenchmarkResult(
+        pd.DataFrame(outcome.rows),
+        outcome,
+        facts,
+        plan,
+        table.schema.name,
+        len(table),
+        time.perf_counter() - begin,
+    )
+
+

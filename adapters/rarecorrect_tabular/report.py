@@ -1,0 +1,378 @@
+"""Result files: every row in parquet, the tables in Markdown."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Callable, Iterable, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rarecorrect_tabular.benchmark import BenchmarkResult
+from rarecorrect_tabular.methods import METHODS, PRODUCT, RETRAINING_DRAWS
+from rarecorrect_tabular.protocol import WHOLE
+from rarecorrect_tabular.statistics import (
+    CELL,
+    FEW_POSITIVES,
+    cell_means,
+    later_windows,
+    null_verdicts,
+    paired_differences,
+    separability_verdicts,
+)
+
+_PACKAGES = ("rarecorrect", "numpy", "scipy", "scikit-learn", "pandas", "xgboost")
+_NAMES = {"certified_gain": "certified gain", "curve_gain": "curve gain"}
+
+
+def write_results(result: BenchmarkResult, folder: str | Path, command: str) -> None:
+    """Write ``results.parquet`` and ``results.md``, each whole or not at all.
+
+    Parameters
+    ----------
+    result : BenchmarkResult
+    folder : str or Path
+        Made if it is not there.
+    command : str
+        What the user typed, for the record.
+    """
+    out = Path(folder)
+    out.mkdir(parents=True, exist_ok=True)
+    text = results_markdown(result, command)
+    _write(out / "results.parquet", lambda p: result.frame.to_parquet(p, index=False))
+    _write(out / "results.md", lambda p: p.write_text(text, encoding="utf-8"))
+
+
+def results_markdown(result: BenchmarkResult, command: str) -> str:
+    """All tables of a run as Markdown.
+
+    Parameters
+    ----------
+    result : BenchmarkResult
+    command : str
+
+    Returns
+    -------
+    str
+    """
+    parts = [f"# Tabular benchmark: {result.data_set}", _head(result, command)]
+    parts += ["## What was corrected", _facts(result)]
+    parts += [_separability(result)]
+    for reading in dict.fromkeys(result.frame["reading"]):
+        parts.append(_gain_section(result, "certified_gain", reading))
+        parts.append(_gain_section(result, "curve_gain", reading))
+    parts += [_difference_section(result), _window_section(result)]
+    parts += [_null_section(result), _seconds_section(result)]
+    return "\n\n".join(parts) + "\n"
+
+
+def gain_table(
+    result: BenchmarkResult, column: str, reading: str
+) -> tuple[list[str], list[list[str]]]:
+    """Mean +- standard error of a gain, one row per cell, one column per method.
+
+    Parameters
+    ----------
+    result : BenchmarkResult
+    column : {"certified_gain", "curve_gain"}
+    reading : str
+
+    Returns
+    -------
+    header : list of str
+    rows : list of list of str
+    """
+    means = cell_means(result.frame, column)
+    means = means[means["reading"] == reading]
+    methods = [name for name in METHODS if name in set(means["method"])]
+    rows = []
+    for cell, part in means.groupby(CELL, sort=False):
+        _, task, _, k, damage = cell  # type: ignore[misc]
+        found = part.set_index("method")
+        n = int(found["n_test_positives"].max())
+        mark = " (few)" if n < FEW_POSITIVES else ""
+        texts = [_plus_minus(found, name) for name in methods]
+        rows.append([str(task), str(k), f"{damage:g}", f"{n}{mark}", *texts])
+    return ["task", "k", "damage", "test errors", *methods], rows
+
+
+def _write(path: Path, write: Callable[[Path], Any]) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        write(part)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _plus_minus(found: pd.DataFrame, name: str) -> str:
+    if name not in found.index:
+        return "-"
+    mean, error = float(found.at[name, "mean"]), float(found.at[name, "error"])
+    return f"{mean:.3f}" if np.isnan(error) else f"{mean:.3f} ± {error:.3f}"
+
+
+def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _head(result: BenchmarkResult, command: str) -> str:
+    plan = result.plan
+    draws = ", ".join(f"{'all' if k is None else k}: {n}" for k, n in plan.draws.items())
+    weights = ""
+    if result.data_set == "ulb":
+        weights = (
+            " Genuine rows are a sample and weigh 20.6 in the training of the legacy "
+            "model, where prevalence sets its decisions; gain and damage are shares "
+            "within errors and within right decisions and need no weights. The rows "
+            "were split at random: in order of time the last third would hold 561 "
+            "genuine rows."
+        )
+    notes = "".join(f"\n- {note}" for note in result.outcome.notes)
+    return f"""\
+`{command}`
+
+{result.n_rows:,} rows, seed {plan.seed}, {result.seconds / 60:.1f} minutes, {_versions()}.
+
+Draws for each number k of labelled cases: {draws} (retraining: at most \
+{RETRAINING_DRAWS}). Readings: {", ".join(plan.readings)}; "as seen": cases that \
+nobody labelled count as right, in fit and calibration; "clean": they are taken out. \
+A draw fixes the labelled cases, at most {plan.sizes.background:,} right decisions of \
+the correction window to fit on, and at most {plan.sizes.calibration:,} other ones to \
+calibrate on, chosen at random and treated as independent rows; it is the same for \
+all methods. Retraining leaves the calibration rows out of its training, or its \
+certificate would be void. Damage is measured on at most \
+{plan.sizes.test_right:,} random right decisions of the test window. Labels of the \
+hidden type never enter the features, at any time. The certified gain uses a \
+threshold certified on calibration rows ({100 * plan.confidence_level:g} % \
+confidence); the curve gain is read at equal realised damage on the test rows \
+themselves. Figures are means over draws ± their standard error. The legacy model \
+is gradient boosting on histograms of 255 bins, so an amount above the highest bin \
+edge looks like any other such amount, to it and to retraining.{weights}{notes}"""
+
+
+def _versions() -> str:
+    found = [f"Python {platform.python_version()}"]
+    for name in _PACKAGES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            continue
+    return ", ".join(found)
+
+
+def _facts(result: BenchmarkResult) -> str:
+    header = [
+        "task",
+        "legacy training rows",
+        "correction rows",
+        "errors in them",
+        "test rows",
+        "errors in them",
+        "legacy accuracy",
+    ]
+    rows = [
+        [
+            t.name,
+            f"{t.n_legacy_rows:,}",
+            f"{t.n_pool_rows:,}",
+            f"{t.n_pool_cases:,}",
+            f"{t.n_test_rows:,}",
+            f"{t.n_test_cases:,}",
+            f"{t.accuracy:.4f}",
+        ]
+        for t in result.tasks
+    ]
+    return _markdown(header, rows)
+
+
+def _separability(result: BenchmarkResult) -> str:
+    found = separability_verdicts(result.frame)
+    rows = [
+        [
+            str(r.task),
+            str(r.reading),
+            str(r.k),
+            f"{r.damage:g}",
+            f"{r.gain:.3f}",
+            f"{r.low:.3f}",
+            f"{r.null_limit:.3f}",
+            str(r.verdict),
+        ]
+        for r in found.itertuples()
+    ]
+    header = [
+        "task",
+        "reading",
+        "k",
+        "damage",
+        "cross-fitted gain",
+        "lower end",
+        "null limit",
+        "verdict",
+    ]
+    return (
+        "## Can these errors be corrected at all?\n\n"
+        "Gain of Fisher's detector on errors left out of its fit, on fitting rows "
+        "only, at the largest k, and the largest such gain of "
+        f"{result.plan.permutations} permutations of the error labels. Separable: for "
+        "some budget the lower nominal 95 % end lies above that limit and the gain is "
+        "0.10 or more.\n\n" + _markdown(header, rows)
+    )
+
+
+def _gain_section(result: BenchmarkResult, column: str, reading: str) -> str:
+    header, rows = gain_table(result, column, reading)
+    text = f"## {_NAMES[column].capitalize()}, {reading}\n\n{_markdown(header, rows)}"
+    if any("(few)" in row[3] for row in rows):
+        text += f"\n\n(few): fewer than {FEW_POSITIVES} errors in the test window."
+    means = _separable_means(result, column, reading)
+    return text + (f"\n\n{means}" if means else "")
+
+
+def _separable_means(result: BenchmarkResult, column: str, reading: str) -> str:
+    """Mean over the tasks that can be corrected, where there are several."""
+    verdicts = separability_verdicts(result.frame)
+    same = verdicts[verdicts["reading"] == reading]
+    kept = set(same.loc[same["verdict"] == "separable", "task"])
+    means = cell_means(result.frame, column)
+    means = means[(means["reading"] == reading) & means["task"].isin(kept)]
+    if len(kept) < 2:
+        return ""
+    # only cells that every separable task has, or the means would not compare
+    counts = means.groupby(["k", "damage"])["task"].transform("nunique")
+    means = means[counts == len(kept)]
+    pooled = means.groupby("method", sort=False)["mean"].mean()
+    ordered = [name for name in METHODS if name in pooled.index]
+    row = [f"{pooled[name]:.3f}" for name in ordered]
+    return (
+        f"Mean over k and damage of the separable tasks ({', '.join(sorted(kept))}):"
+        "\n\n" + _markdown(ordered, [row])
+    )
+
+
+def _difference_section(result: BenchmarkResult) -> str:
+    found = paired_differences(result.outcome)
+    rows = [
+        [
+            str(r.task),
+            str(r.reading),
+            str(r.k),
+            f"{r.damage:g}",
+            str(r.by),
+            str(r.peer),
+            f"{r.difference:+.3f}",
+            f"{r.low:+.3f} to {r.high:+.3f}",
+            str(r.n_draws),
+        ]
+        for r in found.itertuples()
+    ]
+    header = [
+        "task",
+        "reading",
+        "k",
+        "damage",
+        "gain",
+        "peer",
+        "difference",
+        "95 % interval",
+        "draws",
+    ]
+    return (
+        f"## {PRODUCT} minus peer, paired\n\n"
+        "Same draws, same test errors; bootstrap over both. The best peer of a cell "
+        "was chosen on every second draw and is judged on the others.\n\n"
+        + _markdown(header, rows)
+    )
+
+
+def _window_section(result: BenchmarkResult) -> str:
+    found = later_windows(result.frame, [PRODUCT])
+    rows = [
+        [
+            str(r.task),
+            str(r.reading),
+            str(r.k),
+            f"{r.damage:g}",
+            "whole test window" if r.window == WHOLE else str(r.window),
+            f"{r.certified_gain:.3f}",
+            f"{100 * r.realised_damage:.3f} %",
+            f"{100 * r.realised_damage_low:.3f} to "
+            f"{100 * r.realised_damage_high:.3f} %",
+            f"{100 * r.share_above:.0f} %",
+        ]
+        for r in found.itertuples()
+    ]
+    header = [
+        "task",
+        "reading",
+        "k",
+        "damage",
+        "window",
+        "certified gain",
+        "realised damage",
+        "95 % interval",
+        "draws above",
+    ]
+    return (
+        f"## Realised damage of {PRODUCT} in later windows\n\n"
+        "Means over draws whose threshold was certified. Draws above: the lower 95 % "
+        "end of the realised damage is above the budget. The certificate speaks of "
+        "cases like the calibration rows, which are older.\n\n"
+        + _markdown(header, rows)
+    )
+
+
+def _null_section(result: BenchmarkResult) -> str:
+    found = null_verdicts(result.frame, result.outcome)
+    rows = [
+        [
+            str(r.task),
+            str(r.reading),
+            str(r.k),
+            f"{r.damage:g}",
+            f"{r.gain:.3f}",
+            f"{r.low:.3f} to {r.high:.3f}",
+            f"{r.null_mean:.3f}",
+            f"{r.null_limit:.3f}",
+            "yes" if r.above else "no",
+        ]
+        for r in found.itertuples()
+    ]
+    header = [
+        "task",
+        "reading",
+        "k",
+        "damage",
+        "curve gain",
+        "95 % interval",
+        "null mean",
+        "null largest",
+        "above the null",
+    ]
+    return (
+        "## Null control\n\n"
+        f"{PRODUCT} after {result.plan.permutations} permutations of the error "
+        "labels. Above: the lower end lies above the largest of them and the gain is "
+        "0.10 or more.\n\n" + _markdown(header, rows)
+    )
+
+
+def _seconds_section(result: BenchmarkResult) -> str:
+    whole = result.frame[result.frame["window"] == WHOLE]
+    means = whole.groupby("method", sort=False)[["seconds_fit", "seconds_score"]].mean()
+    rows = [
+        [name, f"{means.at[name, 'seconds_fit']:.2f}", f"{score:.2f}"]
+        for name in METHODS
+        if name in means.index
+        for score in [float(means.at[name, "seconds_score"])]  # type: ignore[arg-type]
+    ]
+    return (
+        "## Seconds\n\nMean wall clock of a fit, and of scoring all calibration and "
+        "test rows.\n\n" + _markdown(["method", "fit", "score"], rows)
+    )
