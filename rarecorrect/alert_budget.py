@@ -60,19 +60,33 @@ class AlertBudget:
         scores: npt.NDArray[np.float64],
         confidence_level: float,
         *,
-        time: Array | None,
-        groups: Array | None,
+        time: Array | None = None,
+        groups: Array | None = None,
+        sampling_weight: Array | None = None,
+        random_state: int = 0,
     ) -> Certificate:
         """Certificate of this budget from the scores of traffic.
 
         Raises
         ------
         ValueError
-            If a budget per day lacks `time`.
+            If a budget per day lacks `time`, or is given a sample of the days.
         """
         if self.per_day is None:
             assert self.rate is not None
-            return alert_threshold(scores, self.rate, confidence_level, groups=groups)
+            return alert_threshold(
+                scores,
+                self.rate,
+                confidence_level,
+                groups=groups,
+                sampling_weight=sampling_weight,
+                random_state=random_state,
+            )
+        if sampling_weight is not None:
+            raise ValueError(
+                f"alert_budget='{self.per_day}/day' counts the rows of whole days: "
+                "pass them all, without calibration_weight"
+            )
         if time is None:
             raise ValueError(
                 f"alert_budget='{self.per_day}/day' needs time=, the time of every row"

@@ -19,7 +19,7 @@ from rarecorrect.certify import (
     stratified_thresholds,
 )
 from rarecorrect.features import Reading
-from rarecorrect.ledger import LedgerEntry, fingerprint, level_to_spend
+from rarecorrect.ledger import LedgerEntry, fingerprint_of_rows, level_to_spend
 from rarecorrect.roles import Roles, Side
 from rarecorrect.rulebook import RuleBook
 
@@ -125,6 +125,19 @@ class Terms:
             (), "damage", "", self.confidence_level, ledger=self.ledger
         )
 
+    def hoped_for(self, roles: Roles, *, grouped: bool) -> Certificate:
+        """The damage certificate that no rule in a fit could have bettered."""
+        return Certificate(
+            threshold=math.inf,
+            certified=False,
+            n_calibration=roles.n_possible,
+            n_exceeding=0,
+            n_allowed=-1,
+            max_damage=math.nan if self.max_damage is None else self.certified_damage,
+            confidence_level=roles.level,
+            unit="groups" if grouped else "rows",
+        )
+
     def damage_entry(
         self,
         book: RuleBook,
@@ -186,6 +199,8 @@ class Terms:
             level,
             time=_at(side.time, rows),
             groups=_at(side.groups, rows),
+            sampling_weight=_at(side.calibration_weight, rows),
+            random_state=self.seed,
         )
         return _entry("alerts", {None: certificate}, book, mark, level, scores[rows])
 
@@ -210,6 +225,8 @@ class Terms:
                 self.certified_damage,
                 level,
                 groups=side.groups,
+                sampling_weight=side.calibration_weight,
+                random_state=self.seed,
                 legacy_accuracy=self.legacy_accuracy,
             )
             found: dict[Hashable, Certificate] = {None: certificate}
@@ -244,8 +261,10 @@ class Terms:
             )
         if self.alert_budget is not None:
             traffic = self._held_out_traffic(roles, side, rng)
-            # an error was learnt from: its score says nothing, so it counts as an alert
-            scores[roles.errors] = np.inf
+            # a row that was learnt from: its score says nothing, so it is an alert
+            learnt = np.ones(scores.size, dtype=bool)
+            learnt[rows] = False
+            scores[learnt] = np.inf
             if traffic.size:
                 entries.append(
                     self.alert_entry(book, reading, scores, traffic, side=side)
@@ -260,21 +279,19 @@ class Terms:
         A budget per day needs whole days, which only a `calibration_mask` holds out.
         """
         assert self.alert_budget is not None
-        errors = roles.errors
         if side.calibration_mask is not None:
-            errors = errors[side.calibration_mask[errors]]
-        elif self.alert_budget.per_day is not None:
+            return np.flatnonzero(side.calibration_mask)
+        if self.alert_budget.per_day is not None:
             return np.empty(0, dtype=np.intp)
-        else:
-            n = roles.calibration.size
-            share = n / max(1, n + roles.background.size)
-            errors = errors[rng.random(errors.size) < share]
+        n = roles.calibration.size
+        share = n / max(1, n + roles.background.size)
+        errors = roles.errors[rng.random(roles.errors.size) < share]
         return np.concatenate([roles.calibration, errors])
 
     def _spend(
         self, book: RuleBook, kind: str, reading: Reading, rows: Indices
     ) -> tuple[str, float]:
-        mark = fingerprint(reading.features[rows], reading.labels[rows])
+        mark = fingerprint_of_rows(reading.features[rows])
         level = level_to_spend(
             book.entries, kind, mark, self.confidence_level, ledger=self.ledger
         )

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -314,6 +315,8 @@ def alert_threshold(
     confidence_level: float = 0.95,
     *,
     groups: npt.ArrayLike | None = None,
+    sampling_weight: npt.ArrayLike | None = None,
+    random_state: int | np.random.Generator | None = 0,
     legacy_accuracy: float | None = None,
 ) -> Certificate:
     """Threshold for which at most a share `max_rate` of traffic is changed.
@@ -327,7 +330,7 @@ def alert_threshold(
         Largest share of traffic changed, in (0, 1).
     confidence_level : float, default=0.95
         In (0, 1).
-    groups : array-like of shape (n,), optional
+    groups, sampling_weight, random_state
         As in :func:`certified_threshold`.
     legacy_accuracy : float, optional
         A lower bound ``A`` of the legacy model's accuracy on this traffic.  If given,
@@ -343,14 +346,21 @@ def alert_threshold(
     >>> alert_threshold(np.arange(10_000.0), max_rate=0.001).n_allowed
     4
     """
+    options: dict[str, Any] = {
+        "groups": groups,
+        "sampling_weight": sampling_weight,
+        "random_state": random_state,
+        "population": "traffic",
+    }
     if legacy_accuracy is None:
-        return certified_threshold(
-            scores, max_rate, confidence_level, groups=groups, population="traffic"
-        )
+        return certified_threshold(scores, max_rate, confidence_level, **options)
     rate = max_rate * check_share(legacy_accuracy, "legacy_accuracy")
-    found = certified_threshold(scores, rate, confidence_level, groups=groups)
-    words = f"right decisions, if the legacy accuracy is at least {legacy_accuracy:g}"
-    return replace(found, max_damage=max_rate, population=words)
+    found = certified_threshold(scores, rate, confidence_level, **options)
+    words = (
+        f"traffic, so at most {100 * max_rate:.4g} % of right decisions if the legacy "
+        f"accuracy is at least {legacy_accuracy:g},"
+    )
+    return replace(found, population=words)
 
 
 def daily_threshold(
@@ -502,8 +512,8 @@ def check_share(value: float, name: str) -> float:
         ...
     ValueError: max_damage must lie in (0, 1), got 1.5
     """
-    if not 0 < value < 1:
-        raise ValueError(f"{name} must lie in (0, 1), got {value}")
+    if not isinstance(value, Real) or not 0 < value < 1:
+        raise ValueError(f"{name} must lie in (0, 1), got {value!r}")
     return float(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import accuracy_score
 from sklearn.utils import (
     assert_all_finite,
     check_consistent_length,
@@ -29,6 +31,7 @@ from sklearn.utils.validation import (
 
 from rarecorrect._compat import check_sample_weight, safe_indexing
 from rarecorrect.calibration import Terms
+from rarecorrect.certify import check_share
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
 from rarecorrect.features import FeatureExtractor, Reading
@@ -39,6 +42,7 @@ from rarecorrect.learning import (
     learn_rules,
     takes_sample_weight,
 )
+from rarecorrect.metrics import as_labels
 from rarecorrect.ranking import as_probabilities, corrected_probabilities, tail_ranks
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
 from rarecorrect.rule import Rule
@@ -280,7 +284,9 @@ default="all"
             book, reading, roles, strata=strata, side=side, rng=rng
         )
         self.rules_ = book.certified_by(*entries)
-        self.report_ = self._report(reading.labels == y, unseen, roles, refused)
+        self.report_ = self._report(
+            reading.labels == y, unseen, roles, refused, terms, side
+        )
         warn_about_training_rows(
             int(np.sum((reading.labels == y)[unseen])),
             int(unseen.sum()),
@@ -333,19 +339,22 @@ default="all"
         scores = self.rules_.decide(reading.features, reading.labels, strata).score
         book, terms = self.rules_, self._terms()
         if y is not None:
-            labels = column_or_1d(y)
+            labels = as_labels(y, "y")
             check_consistent_length(reading.labels, labels)
+            unique_labels(self.classes_, labels)  # refuses a mix of kinds
             right = np.flatnonzero(reading.labels == labels)
             entry = terms.damage_entry(
                 book, reading, scores, right, strata=strata, side=side
             )
             entries = [entry]
-        elif self.per is not None and self.max_damage is not None:
+        elif self.per is not None and self.alert_budget is None:
             raise ValueError(
                 f"per={self.per!r} needs labels: P(change) bounds the damage of the "
                 "whole only; pass y"
             )
         else:
+            if self.per is not None:
+                terms = replace(terms, legacy_accuracy=None)
             entries = terms.traffic_entries(book, reading, scores, side=side)
         self.rules_ = self.rules_.certified_by(*entries)
         self.report_ = self.report_.updated(self.rules_)
@@ -409,6 +418,31 @@ default="all"
         log = np.log(p)
         return log[:, 1] - log[:, 0] if p.shape[1] == 2 else log
 
+    def score(
+        self,
+        X: Any,
+        y: npt.ArrayLike,
+        sample_weight: npt.ArrayLike | None = None,
+        *,
+        segment: npt.ArrayLike | None = None,
+    ) -> float:
+        """Accuracy of the corrected labels.
+
+        Parameters
+        ----------
+        X, segment
+            As in :meth:`predict`.
+        y : array-like of shape (n_rows,)
+            True labels.
+        sample_weight : array-like of shape (n_rows,), optional
+
+        Returns
+        -------
+        float
+        """
+        after = self.predict(X, segment=segment)
+        return float(accuracy_score(y, after, sample_weight=sample_weight))
+
     def trace(self, X: Any, *, segment: npt.ArrayLike | None = None) -> pd.DataFrame:
         """Say what was done with every row, and by which rule.
 
@@ -435,7 +469,7 @@ default="all"
             reading,
             self._corrected_labels(reading.labels, rows, winner),
             strata=self._strata(reading.labels, side.segment),
-            index=getattr(X, "index", None),
+            index=X.index if isinstance(X, pd.DataFrame) else None,
         )
 
     def with_rules(self, book: RuleBook) -> Self:
@@ -443,6 +477,9 @@ default="all"
         check_is_fitted(self)
         other = copy.copy(self)
         other.rules_ = book
+        labels = [rule.to for rule in book]
+        if labels:  # a rule learnt elsewhere may know a label that is new here
+            other.classes_ = unique_labels(self.classes_, labels)
         other.report_ = self.report_.updated(book)
         return other
 
@@ -455,7 +492,7 @@ default="all"
             For ``estimator__...`` if the legacy model is fitted: it is in service.
         """
         inner = [name for name in params if name.startswith("estimator__")]
-        if inner and "estimator" not in params and _is_fitted(self.estimator):
+        if inner and _is_fitted(params.get("estimator", self.estimator)):
             raise ValueError(
                 f"{inner[0]}: the legacy model is fitted and never changed; pass an "
                 "unfitted estimator to tune it"
@@ -467,7 +504,7 @@ default="all"
         # clone would unfit the legacy model, and the next fit would silently refit it
         params = self.get_params(deep=False)
         fitted = _is_fitted(self.estimator)
-        return type(self)(
+        copied = type(self)(
             **{
                 name: value
                 if name == "estimator" and fitted
@@ -475,6 +512,9 @@ default="all"
                 for name, value in params.items()
             }
         )
+        if hasattr(self, "_metadata_request"):  # set_fit_request(groups=True) ...
+            copied._metadata_request = copy.deepcopy(self._metadata_request)
+        return copied
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -501,6 +541,13 @@ default="all"
         )
 
     def _check_parameters(self) -> None:
+        legacy = self.estimator
+        regressor = _has_tags(legacy) and get_tags(legacy).estimator_type == "regressor"
+        if regressor or not hasattr(legacy, "predict"):
+            raise ValueError(
+                f"estimator must be a classifier, fitted or not, got {legacy!r}; for a "
+                "vendor's score use ColumnModel"
+            )
         if self.action not in ("relabel", "flag"):
             raise ValueError(f"action must be 'relabel' or 'flag', got {self.action!r}")
         if self.per not in _PER:
@@ -510,17 +557,17 @@ default="all"
                 f"detector={self.detector!r} is not available in this version; pass "
                 "None or a classifier such as FisherDetector()"
             )
-        if isinstance(self.confusions, str) and self.confusions != "all":
+        named = isinstance(self.confusions, str)
+        if (named and self.confusions != "all") or not np.iterable(self.confusions):
             raise ValueError(
                 "confusions must be 'all', a list of true labels or a list of (legacy "
                 f"label, true label), got {self.confusions!r}"
             )
         for name in ("calibration_fraction", "validation_fraction"):
             value = getattr(self, name)
-            if value != "auto" and not (
-                isinstance(value, int | float) and 0 < value < 1
-            ):
-                raise ValueError(f"{name} must lie in (0, 1), got {value!r}")
+            if name == "calibration_fraction" and value == "auto":
+                continue
+            check_share(value, name)
 
     def _check_labels(self, X: Any, y: Any) -> Array:
         if y is None:
@@ -530,7 +577,9 @@ default="all"
             )
         validate_data(self, X, skip_check_array=True)
         _refuse_one_dimension(X)
-        y = column_or_1d(y, warn=True)
+        # a list goes through object: numpy would turn [1, "a"] into ["1", "a"]
+        kind = None if hasattr(y, "dtype") else object
+        y = as_labels(column_or_1d(np.asarray(y, dtype=kind), warn=True), "y")
         assert_all_finite(y)
         check_consistent_length(X, y)
         check_classification_targets(y)
@@ -587,7 +636,8 @@ default="all"
                 rng=rng,
             )
             assigned.append(roles)
-            return np.setdiff1d(np.arange(len(y)), roles.calibration)
+            # rows of calibration groups that do not calibrate teach nothing either
+            return np.sort(np.concatenate([roles.errors, roles.background]))
 
         self.features_ = FeatureExtractor(self.estimator_, self.features)
         reading = self.features_.fit_read(X, fitting_rows)
@@ -640,9 +690,11 @@ default="all"
         unseen: npt.NDArray[np.bool_],
         roles: Roles,
         refused: list[Refusal],
+        terms: Terms,
+        side: Side,
     ) -> FitReport:
         fitted_here = not unseen.all()
-        n_seen, n_right = int(np.sum(~unseen)), int(np.sum(right & unseen))
+        n_seen = int(np.sum(~unseen))
         return FitReport(
             legacy=f"fitted on {n_seen:,} of the rows"
             if fitted_here
@@ -653,7 +705,6 @@ default="all"
             n_errors=roles.errors.size,
             n_background=roles.background.size,
             n_calibration=roles.calibration.size,
-            n_right_possible=n_right if fitted_here else int(0.8 * n_right),
             features=tuple(map(str, self.features_.sources_)),
             n_features=len(self.features_.names_),
             one_pass=self.features_.labels_from_scores_,
@@ -661,6 +712,7 @@ default="all"
             max_damage=self.max_damage,
             confidence_level=self.confidence_level,
             ledger=self.ledger,
+            possible=terms.hoped_for(roles, grouped=side.groups is not None),
             book=self.rules_,
         )
 
@@ -708,7 +760,8 @@ default="all"
     def _probabilities(self, X: Any, segment: Any) -> FloatArray:
         reading, rows, winner = self._corrections(X, segment)
         assert reading.scores is not None
-        legacy = as_probabilities(reading.scores)
+        shares = hasattr(self.estimator_, "predict_proba")
+        legacy = as_probabilities(reading.scores, shares=shares)
         rules = self.rules_.active
         relabels = np.array([rule.action == "relabel" for rule in rules], dtype=bool)
         kept = relabels[winner] if rows.size else np.zeros(0, dtype=bool)
@@ -735,6 +788,8 @@ def _as_column(values: Any, n: int, name: str) -> Array | None:
     column = np.asarray(values)
     if column.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), got {column.shape}")
+    if name in ("groups", "segment") and column.dtype == object:
+        column = column.astype(str)  # None and NaN have no order
     return column.astype(bool) if name == "calibration_mask" else column
 
 

@@ -36,8 +36,6 @@ class FitReport:
         On the unseen rows.
     n_errors, n_background, n_calibration : int
         Errors learnt from, right decisions learnt from, right decisions that calibrate.
-    n_right_possible : int
-        Right decisions that could have calibrated at the most.
     features : tuple of str
     n_features : int
     one_pass : bool
@@ -46,6 +44,8 @@ class FitReport:
     max_damage : float or None
     confidence_level : float
     ledger : bool
+    possible : Certificate
+        What the rows could have certified at the most, in their largest stratum.
     book : RuleBook
     """
 
@@ -56,7 +56,6 @@ class FitReport:
     n_errors: int
     n_background: int
     n_calibration: int
-    n_right_possible: int
     features: tuple[str, ...]
     n_features: int
     one_pass: bool
@@ -64,6 +63,7 @@ class FitReport:
     max_damage: float | None
     confidence_level: float
     ledger: bool
+    possible: Certificate
     book: RuleBook
 
     def updated(self, book: RuleBook) -> FitReport:
@@ -110,24 +110,23 @@ class FitReport:
 
     def _too_few(self, found: Any) -> str:
         assert self.max_damage is not None
-        best = max(found.values(), key=lambda c: c.n_calibration, default=None)
-        n = self.n_right_possible
-        level = 1 - (FIRST_SHARE if self.ledger else 1) * (1 - self.confidence_level)
-        if best is not None and best.n_calibration > 0:
-            n, level = best.n_calibration, best.confidence_level
+        best = max(found.values(), key=lambda c: c.n_calibration, default=self.possible)
+        n, level, budget = best.n_calibration, best.confidence_level, best.max_damage
         kept = " (edits kept possible)" if self.ledger else ""
-        budget = self.max_damage if best is None else best.max_damage
-        possible = smallest_damage(n, level)
         ways = [f"pass {rows_needed(budget, level) - n:,} more"]
-        if possible < 1:
-            ways.append(f"set max_damage={_rounded_up(possible):g}")
-        whole = smallest_damage(n, self.confidence_level)
-        if self.ledger and n and whole < possible:
+        if best.smallest_damage < 1:  # times the margin that was taken off the budget
+            enough = best.smallest_damage * self.max_damage / budget
+            ways.append(f"set max_damage={_rounded_up(enough):g}")
+        first = 1 - FIRST_SHARE * (1 - self.confidence_level)
+        if self.ledger and n and np.isclose(level, first):
+            whole = smallest_damage(n, self.confidence_level)
             ways.append(f"ledger=False ({100 * whole:.3g} %)")
+        traffic = best.population.startswith("traffic")
+        what = best.unit if traffic else f"right calibration {best.unit}"
         return (
-            f"{n:,} right calibration rows certify at best a damage of "
-            f"{100 * possible:.3g} % at {100 * self.confidence_level:g} %{kept}, not "
-            f"{100 * budget:g} %; {', or '.join(ways)}"
+            f"{n:,} {what} certify at best a damage of "
+            f"{100 * best.smallest_damage:.3g} % at {100 * self.confidence_level:g} %"
+            f"{kept}, not {100 * budget:g} %; {', or '.join(ways)}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -135,7 +134,7 @@ class FitReport:
         record = {
             name: getattr(self, name)
             for name in self.__slots__
-            if name not in ("book", "refused")
+            if name not in ("book", "possible", "refused")
         }
         record["refused"] = [asdict(r) for r in self.refused]
         record["rules"] = [_rule_record(r) for r in self.book]
@@ -180,7 +179,7 @@ def cross_validated_gain(
     scores = rule.left_out
     if scores.size == 0 or np.isnan(scores).any():
         return (np.nan, np.nan, np.nan)
-    caught = int(np.sum(scores > threshold))
+    caught = int(np.sum(scores > max(threshold, rule.worth)))
     low, high = clopper_pearson(caught, scores.size, confidence_level)
     return (caught / scores.size, low, high)
 
@@ -202,6 +201,9 @@ def warn_about_training_rows(right: int, n: int, legacy_accuracy: float | None) 
 
 def _rule_line(rule: Rule, book: RuleBook) -> str:
     text = f"{rule.name} [{rule.state}, from {rule.n_errors} errors]"
+    entry = book.entry("damage")
+    if entry is not None and None not in entry.certificates:
+        return f"{text} gain not estimated: thresholds differ"
     gain, low, high = cross_validated_gain(rule, book.threshold())
     if np.isnan(gain):
         return f"{text} gain not estimated"

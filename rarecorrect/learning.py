@@ -196,6 +196,9 @@ def _learn_rule(
         rows.labels[rows.right], confusion.from_labels, confusion.to, action
     )
     right = rows.right[inside]
+    if rows.sample_weight is not None:  # a row of weight 0 is not there, in no fold
+        errors = errors[rows.sample_weight[errors] > 0]
+        right = right[rows.sample_weight[right] > 0]
     lacking = _lacking(rows, errors, right)
     if lacking:
         return Refusal(confusion.name, lacking)
@@ -216,6 +219,7 @@ def _learn_rule(
             groups=groups,
             random_state=random_state,
         )
+        scale = TailScale.from_scores(scores[~is_error])
         coef, intercept = linear_form(fitted, Z)
     except Exception as error:
         # any detector may be passed: whatever it raises, the legacy answer stays
@@ -224,7 +228,6 @@ def _learn_rule(
             f"the detector {type(detector).__name__} failed: "
             f"{type(error).__name__}: {error}",
         )
-    scale = TailScale.from_scores(scores[~is_error])
     log_share = float(
         np.log(len(errors) / len(rows.errors) * len(rows.right) / len(right))
     )
@@ -245,7 +248,7 @@ def _learn_rule(
         case_ids=ids,
         worth=_worth(left_out, scaled[~is_error]),
         left_out=left_out,
-        identity=fingerprint(np.array(parts), rows.Z[errors], coef)[:16],
+        identity=fingerprint(np.array(parts), rows.Z[errors], coef, scores)[:16],
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         coef=coef,
         intercept=intercept,
@@ -254,21 +257,18 @@ def _learn_rule(
 
 def _lacking(rows: FittingRows, errors: Indices, right: Indices) -> str:
     """Why a rule cannot be learnt, or an empty string."""
+    weighted = "" if rows.sample_weight is None else " with positive sample_weight"
     if errors.size == 0:
-        return "no error of this kind"
+        return f"no error of this kind{weighted}"
     if right.size < 2:
         return (
-            f"{right.size} right decisions among the rows it could change, 2 or more "
-            "are needed to know what right looks like"
+            f"{right.size} right decisions{weighted} among the rows it could change, 2 "
+            "or more are needed to know what right looks like"
         )
     used = np.concatenate([errors, right])
     if not np.isfinite(rows.Z[used]).all():
         bad = int((~np.isfinite(rows.Z[used])).any(axis=1).sum())
         return f"{bad} fitting rows have features that are not finite"
-    if rows.sample_weight is not None:
-        for name, part in (("errors", errors), ("right decisions", right)):
-            if not (rows.sample_weight[part] > 0).any():
-                return f"all {name} have sample_weight 0"
     return ""
 
 
@@ -278,11 +278,20 @@ def _confusions(rows: FittingRows, wanted: Any) -> Iterator[Confusion]:
             yield Confusion(label, None)
         return
     for item in wanted:
-        if isinstance(item, tuple):
-            legacy, true = item
-            yield Confusion(true, (legacy,))
+        single = isinstance(item, str) or not np.iterable(item)
+        labels = [
+            v.item() if isinstance(v, np.generic) else v
+            for v in ([item] if single else item)
+        ]
+        if single:
+            yield Confusion(labels[0], None)
+        elif len(labels) == 2:
+            yield Confusion(labels[1], (labels[0],))
         else:
-            yield Confusion(item, None)
+            raise ValueError(
+                f"confusions must hold true labels or (legacy label, true label), got "
+                f"{item!r}"
+            )
 
 
 def _belongs(

@@ -117,3 +117,27 @@ def fingerprint(*arrays: npt.NDArray[Any] | None) -> str:
             digest.update(np.ascontiguousarray(array).tobytes())
         digest.update(b"\x1e")
     return digest.hexdigest()
+
+
+def fingerprint_of_rows(rows: npt.NDArray[Any]) -> str:
+    """Digest of rows, the same in every order: shuffled rows are no fresh rows.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> rows = np.arange(6.0).reshape(3, 2)
+    >>> fingerprint_of_rows(rows) == fingerprint_of_rows(rows[::-1])
+    True
+    """
+    whole = np.ascontiguousarray(rows)
+    if not whole.size:
+        return fingerprint(whole)
+    as_bytes = whole.view(np.dtype((np.void, whole.itemsize * whole.shape[1])))
+    return fingerprint(np.sort(as_bytes.ravel()))

@@ -118,7 +118,7 @@ def leave_one_class_out(
     frames = []
     for seed in seeds:
         roles = _roles(y, split, sizes, seed)
-        retrained = _retrained(estimator, X, y, roles)
+        retrained = _retrained(estimator, X, y, roles, seed)
         for label in wanted:
             if progress is not None:
                 progress(f"seed {seed}, class {label}")
@@ -191,7 +191,7 @@ split, sizes, seeds, n_permutations, progress
     frames = []
     for seed in seeds:
         roles = _roles(y, split, sizes, seed)
-        retrained = _retrained(estimator, X, y, roles)
+        retrained = _retrained(estimator, X, y, roles, seed)
         for label in wanted:
             whole = _Case.without(estimator, X, y, roles, label, seed, retrained)
             for k in n_errors:
@@ -430,9 +430,9 @@ def _roles(y: Array, split: Any, sizes: tuple[float, float, float], seed: int) -
     return roles
 
 
-def _retrained(estimator: Any, X: Any, y: Array, roles: Array) -> Any:
+def _retrained(estimator: Any, X: Any, y: Array, roles: Array, seed: int) -> Any:
     rows = np.flatnonzero(np.isin(roles, ["train", "correct"]))
-    return clone(estimator).fit(safe_indexing(X, rows), y[rows])
+    return _seeded(estimator, seed).fit(safe_indexing(X, rows), y[rows])
 
 
 def _seeded(estimator: Any, seed: int) -> Any:

@@ -44,19 +44,30 @@ def tail_ranks(scores: npt.ArrayLike, calibration: FloatArray) -> FloatArray:
     return np.asarray(rank)
 
 
-def as_probabilities(scores: Array) -> FloatArray:
+def as_probabilities(scores: Array, *, shares: bool) -> FloatArray:
     """Decision values as shares that rank rows in the same way; shares stay shares.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_rows,) or (n_rows, n_classes)
+    shares : bool
+        Whether they are probabilities already.  Decision values cannot tell: some rows
+        lie in [0, 1], and what a row gets must not depend on its company.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_classes)
 
     Examples
     --------
-    >>> as_probabilities(np.array([0.0])).tolist()
+    >>> as_probabilities(np.array([0.0]), shares=False).tolist()
     [[0.5, 0.5]]
     """
+    if shares:
+        return np.asarray(scores, dtype=float)
     if scores.ndim == 1:
         return np.column_stack([expit(-scores), expit(scores)])
-    if scores.shape[1] > 1 and (scores.min() < 0 or scores.max() > 1):
-        return np.asarray(softmax(scores, axis=1))
-    return np.asarray(scores, dtype=float)
+    return np.asarray(softmax(scores, axis=1))
 
 
 def corrected_probabilities(

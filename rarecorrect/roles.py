@@ -29,11 +29,17 @@ class Roles:
         Right decisions that are learnt from.
     calibration : ndarray of int
         Right decisions that calibrate and do nothing else.
+    n_possible : int
+        Units (rows or groups) that could calibrate the largest stratum at the most.
+    level : float
+        Confidence level of every stratum.
     """
 
     errors: Indices
     background: Indices
     calibration: Indices
+    n_possible: int = 0
+    level: float = 0.95
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,44 +111,60 @@ class SplitPlan:
         errors = np.flatnonzero(~right)
         free = right & unseen
         if side.groups is not None:
-            free &= ~np.isin(side.groups, side.groups[errors])
-        if side.calibration_mask is not None:
-            calibrates = free & side.calibration_mask
-        elif not unseen.all():
-            calibrates = free
-        else:
-            calibrates = self._part_of(free, strata, side, rng)
-        background = right & ~calibrates
-        if side.groups is not None:
-            background &= ~np.isin(side.groups, side.groups[calibrates])
-        return Roles(errors, np.flatnonzero(background), np.flatnonzero(calibrates))
-
-    def _part_of(
-        self,
-        free: npt.NDArray[np.bool_],
-        strata: Array | None,
-        side: Side,
-        rng: np.random.Generator,
-    ) -> npt.NDArray[np.bool_]:
-        units = np.arange(free.size) if side.groups is None else side.groups
-        kinds = np.zeros(free.size) if strata is None else strata
+            taught = np.r_[errors, np.flatnonzero(~unseen)]
+            free &= ~np.isin(side.groups, side.groups[taught])
+        masked = side.calibration_mask is not None
+        if masked:
+            free &= side.calibration_mask
+        units = np.arange(right.size) if side.groups is None else side.groups
+        kinds = np.zeros(right.size, dtype=int) if strata is None else strata
         sizes = [
             np.unique(units[free & (kinds == kind)]).size
             for kind in np.unique(kinds[free])
         ]
+        whole = masked or not unseen.all()
+        calibrates = (
+            free if whole else self._part_of(free, units, kinds, sizes, side, rng)
+        )
+        background = right & ~calibrates
+        if side.groups is not None:
+            background &= ~np.isin(side.groups, side.groups[calibrates])
+        largest = max(sizes, default=0)
+        return Roles(
+            errors,
+            np.flatnonzero(background),
+            np.flatnonzero(calibrates),
+            largest if whole else int(_LARGEST_SHARE * largest),
+            self._level(sizes),
+        )
+
+    def _part_of(
+        self,
+        free: npt.NDArray[np.bool_],
+        units: Array,
+        kinds: Array,
+        sizes: list[int],
+        side: Side,
+        rng: np.random.Generator,
+    ) -> npt.NDArray[np.bool_]:
         ranked = _last_first(units, side.order(free.size)[::-1], free)
+        n = len(ranked)
+        place = (np.arange(n) + 0.5) / max(1, n)
         if self.shuffle:
             ranked = rng.permutation(np.sort(ranked))
-        count = min(round(self._share(sizes) * len(ranked)), len(ranked) - 1)
-        return np.asarray(free & np.isin(units, ranked[: max(0, count)]))
+            place = _place_in_stratum(ranked, units[free], kinds[free])
+        chosen = ranked[place < self._share(sizes)][: max(0, n - 1)]
+        return np.asarray(free & np.isin(units, chosen))
+
+    def _level(self, sizes: list[int]) -> float:
+        return sidak_level(self.confidence_level, max(1, len(sizes)))
 
     def _share(self, sizes: list[int]) -> float:
         if self.fraction != "auto":
             return float(self.fraction)
         if self.max_damage is None:
             return 0.5
-        level = sidak_level(self.confidence_level, max(1, len(sizes)))
-        needed = rows_needed(self.max_damage, level)
+        needed = rows_needed(self.max_damage, self._level(sizes))
         possible = [s for s in sizes if s * _LARGEST_SHARE >= needed]
         if not possible:
             return 0.0
@@ -189,3 +211,16 @@ def _last_first(units: Array, order: Indices, free: npt.NDArray[np.bool_]) -> Ar
     listed = units[order][free[order]]
     _, first = np.unique(listed, return_index=True)
     return np.asarray(listed[np.sort(first)])
+
+
+def _place_in_stratum(
+    ranked: Array, units: Array, kinds: Array
+) -> npt.NDArray[np.float64]:
+    """Place of every unit within its stratum, in (0, 1): cut there, all give alike."""
+    names, first = np.unique(units, return_index=True)
+    kind = kinds[first][np.searchsorted(names, ranked)]
+    place = np.empty(len(ranked))
+    for label in np.unique(kind):
+        inside = np.flatnonzero(kind == label)
+        place[inside] = (np.arange(inside.size) + 0.5) / inside.size
+    return place

@@ -225,7 +225,9 @@ def test_the_threshold_moves_with_the_scores(scale, shift):
 
 
 def test_a_larger_budget_or_less_confidence_never_raises_the_threshold():
-    budgets = [certified_threshold(NORMAL, s).threshold for s in (0.001, 0.01, 0.1, 0.5)]
+    budgets = [
+        certified_threshold(NORMAL, s).threshold for s in (0.001, 0.01, 0.1, 0.5)
+    ]
     levels = [
         certified_threshold(NORMAL, 0.01, c).threshold for c in (0.999, 0.95, 0.5)
     ]
@@ -273,7 +275,9 @@ def test_one_row_of_each_group_each_row_equally_likely(kind):
 
 def test_equal_weights_change_nothing():
     plain = certified_threshold(NORMAL, 0.01)
-    assert certified_threshold(NORMAL, 0.01, sampling_weight=np.full(2000, 7.0)) == plain
+    assert (
+        certified_threshold(NORMAL, 0.01, sampling_weight=np.full(2000, 7.0)) == plain
+    )
 
 
 def test_thinning_restores_the_population():

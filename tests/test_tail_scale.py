@@ -11,7 +11,6 @@ from numpy.testing import assert_allclose
 from rarecorrect.tail_scale import TailScale
 
 
-
 def draw(n, seed, digits, scale):
     """Heavy tails, and many ties where few digits are left."""
     return np.round(np.random.default_rng(seed).standard_t(2, size=n) * scale, digits)

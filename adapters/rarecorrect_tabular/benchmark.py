@@ -132,9 +132,9 @@ def run_benchmark(
             f"{name}: skipped, not installed (pip install 'rarecorrect[boosting]')"
             for name in missing
         ]
-    # One OpenMP thread: on a shared machine two of them wait for each other, and
+    # One thread inside a fit: on a shared machine two of them wait for each other, and
     # gradient boosting takes four times as long with two as with one.
-    with threadpool_limits(1, user_api="openmp"):
+    with threadpool_limits(1):
         for name in scenarios or known:
             show.start(f"legacy model without {name}")
             task = make_task(table, name, sizes=plan.sizes, seed=plan.seed)

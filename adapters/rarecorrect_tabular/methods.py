@@ -106,7 +106,6 @@ METHODS: dict[str, Method] = {
     "threshold tuning": threshold_tuning,
 }
 PRODUCT = "Fisher"
-RETRAINING_DRAWS = 3
 
 
 def available_methods() -> tuple[dict[str, Method], list[str]]:

@@ -18,7 +18,7 @@ from rarecorrect.metrics import (
     gain_at_retention,
     gain_retention_curve,
 )
-from rarecorrect_tabular.methods import PRODUCT, RETRAINING_DRAWS, Method
+from rarecorrect_tabular.methods import PRODUCT, Method
 from rarecorrect_tabular.task import CorrectionTask, Draw, Sizes, make_draw
 
 Array = npt.NDArray[Any]
@@ -44,6 +44,8 @@ class Plan:
     confidence_level : float
     permutations : int
         Of the error labels, in each cell.
+    retraining_draws : int
+        Draws in each cell that the legacy model is refitted for.
     seed : int
     sizes : Sizes
     """
@@ -55,6 +57,7 @@ class Plan:
     damages: tuple[float, ...] = (0.001, 0.01)
     confidence_level: float = 0.95
     permutations: int = 20
+    retraining_draws: int = 3
     seed: int = 0
     sizes: Sizes = field(default_factory=Sizes)
 
@@ -65,6 +68,7 @@ class Plan:
             draws={5: 3, 20: 3},
             readings=("as seen",),
             permutations=5,
+            retraining_draws=1,
             seed=seed,
             sizes=Sizes(20_000, 60_000, 50_000),
         )
@@ -81,7 +85,7 @@ class Plan:
             if actual != reading and actual in self.readings:
                 continue
             for k, n in self.draws.items():
-                if k is None or k < task.pool_cases.size:
+                if k is None or k <= task.pool_cases.size:
                     yield actual, k, n
 
     def steps(self, task: CorrectionTask) -> int:
@@ -149,7 +153,7 @@ def run_task(
             )
             draws.append(draw)
             for name, method in methods.items():
-                if name != "retraining" or number < RETRAINING_DRAWS:
+                if name != "retraining" or number < plan.retraining_draws:
                     _evaluate(task, draw, k, name, method, plan, outcome)
             on_draw(f"{task.name}, {reading}, {_cases(k)}")
         _null_control(task, draws, k, plan, outcome)

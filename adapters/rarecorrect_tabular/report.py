@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rarecorrect_tabular.benchmark import BenchmarkResult
-from rarecorrect_tabular.methods import METHODS, PRODUCT, RETRAINING_DRAWS
+from rarecorrect_tabular.methods import METHODS, PRODUCT
 from rarecorrect_tabular.protocol import WHOLE
 from rarecorrect_tabular.statistics import (
     CELL,
@@ -140,7 +140,7 @@ def _head(result: BenchmarkResult, command: str) -> str:
 {result.n_rows:,} rows, seed {plan.seed}, {result.seconds / 60:.1f} minutes, {_versions()}.
 
 Draws for each number k of labelled cases: {draws} (retraining: at most \
-{RETRAINING_DRAWS}). Readings: {", ".join(plan.readings)}; "as seen": cases that \
+{plan.retraining_draws}). Readings: {", ".join(plan.readings)}; "as seen": cases that \
 nobody labelled count as right, in fit and calibration; "clean": they are taken out. \
 A draw fixes the labelled cases, at most {plan.sizes.background:,} right decisions of \
 the correction window to fit on, and at most {plan.sizes.calibration:,} other ones to \

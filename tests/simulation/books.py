@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.stats import norm
-from simulation.trials import Case, Trial, bracket
 
 from rarecorrect.certify import Certificate, certified_threshold
 from rarecorrect.ledger import LedgerEntry, level_to_spend
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 from rarecorrect.tail_scale import TailScale
+from simulation.trials import Case, Trial, bracket
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -36,11 +37,11 @@ def cases() -> Iterator[Case]:
     for n, eps in ((100, 0.05), (300, 0.1), (1000, 0.02), (5000, 0.01)):
         once = partial(several_rules, n, eps)
         setting = "4 rules, 3 labels"
-        yield Case("several rules", setting, n, eps, LEVEL, once, quick=n == 1000)
+        yield Case("several rules", setting, n, eps, LEVEL, once, 300 * (n == 1000))
     for n, eps in ((300, 0.1), (1000, 0.05)):
         once = partial(candidates, n, eps)
         setting = f"best of {N_CANDIDATES}"
-        yield Case("candidates", setting, n, eps, LEVEL, once, quick=n == 300)
+        yield Case("candidates", setting, n, eps, LEVEL, once, 300 * (n == 300))
 
 
 def several_rules(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
@@ -76,14 +77,16 @@ def candidates(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     looked_at = [certified_threshold(s, eps, LEVEL) for s in scores]
     yield _best("chosen by calibration results", looked_at, eps, rng, must_fail=True)
 
-    through_ledger, entries = [], ()
+    through_ledger: list[Certificate] = []
+    entries: tuple[LedgerEntry, ...] = ()
     for s in scores:
         level = level_to_spend(entries, "damage", "these rows", LEVEL, ledger=True)
         found = certified_threshold(s, eps, level)
         entry = LedgerEntry(
             "damage", {None: found}, frozenset(), "these rows", 1 - level
         )
-        entries, through_ledger = (*entries, entry), [*through_ledger, found]
+        entries = (*entries, entry)
+        through_ledger.append(found)
     yield _best("the same through the ledger", through_ledger, eps, rng)
     worst = max(float(norm.sf(c.threshold)) for c in through_ledger)
     yield Trial(
@@ -118,9 +121,9 @@ def _best(
     return Trial(form, damage, damage > eps, allowed, best.n_allowed, must_fail)
 
 
-def _caught(thresholds: FloatArray, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+def _caught(thresholds: FloatArray, rng: np.random.Generator) -> npt.NDArray[Any]:
     """Errors that each candidate catches at its own threshold."""
-    return rng.binomial(N_ERRORS, norm.sf(thresholds - SHIFT_OF_ERRORS))
+    return np.asarray(rng.binomial(N_ERRORS, norm.sf(thresholds - SHIFT_OF_ERRORS)))
 
 
 def _rows(n: int, rng: np.random.Generator) -> tuple[FloatArray, npt.NDArray[np.str_]]:
@@ -145,12 +148,12 @@ def _idle_rules(rng: np.random.Generator, where: str) -> list[Rule]:
 
 
 def _rule(
-    name: str, to: str, column: int, rng: np.random.Generator, **options: object
+    name: str, to: str, column: int, rng: np.random.Generator, **options: Any
 ) -> Rule:
     """Score = one feature, so that a product with more columns keeps its last bits."""
     scale = TailScale.from_scores(rng.normal(size=N_FITTING))
     coef = np.eye(N_FEATURES)[column]
-    return Rule(name, to, None, scale, identity=name, coef=coef, **options)  # type: ignore[arg-type]
+    return Rule(name, to, None, scale, identity=name, coef=coef, **options)
 
 
 def _certified(

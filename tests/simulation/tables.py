@@ -8,6 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pandas as pd
+
 from simulation.trials import SIGNIFICANCE, Finding
 
 INTRODUCTION = """\
@@ -17,13 +18,14 @@ Made by `python {command}`.
 
 A *violation* is a calibration sample whose threshold changes more than the share eps
 of the population.  The certificate allows it in a share delta of all samples.  The
-exact rule is sharper: for continuous scores the share lies between P(Bin(n, eps) <= k-1)
-and P(Bin(n, eps) <= k).  "allowed" gives these two values (their mean where n or k
-differ between samples; 0 and delta where no exact value is known); each side is tested
-at {significance:g}.  "damage" is the mean share of the population that is changed (for
-days: the mean probability that a day exceeds its cap).  With ErrorCorrector, n is the
-number of rows or groups passed to `fit`, and a fifth of delta is kept for edits.  Wrong
-ways are in the tables to show that the test finds them; they say "fails, as it must".
+exact rule is sharper: for continuous scores the share lies between
+P(Bin(n, eps) <= k-1) and P(Bin(n, eps) <= k).  "allowed" gives these two values (their
+mean where n or k differ between samples; 0 and delta where no exact value is known);
+each side is tested at {significance:g}.  "damage" is the mean share of the population
+that is changed (for days: the mean probability that a day exceeds its cap).  With
+ErrorCorrector, n is the number of rows or groups passed to `fit`, and a fifth of delta
+is kept for edits.  Wrong ways are in the tables to show that the test finds them; they
+say "fails, as it must".
 
 {summary}
 """

@@ -11,7 +11,7 @@ import math
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from scipy.integrate import quad
@@ -65,8 +65,8 @@ class Case:
     max_damage, confidence_level : float
     once : callable
         From a random generator to the trials of one calibration sample.
-    quick : bool
-        Whether the case belongs to the short form.
+    quick : int
+        Repetitions in the short form; 0: not part of it.
     """
 
     scenario: str
@@ -75,7 +75,7 @@ class Case:
     max_damage: float
     confidence_level: float
     once: Callable[[np.random.Generator], Iterable[Trial]]
-    quick: bool = False
+    quick: int = 0
 
     @property
     def name(self) -> str:
@@ -205,9 +205,9 @@ def examine(case: Case, repetitions: int, seed: int = 0) -> list[Finding]:
 def bracket(certificate: Certificate, *, reach: float = 1.0) -> Bracket:
     """Exact bounds on the probability that a certified threshold breaks its promise.
 
-    For a continuous score the damage at the (k+1)-th largest calibration score is above
-    eps with probability ``P(Bin(n, eps) <= k)``, at the k-th largest one with ``P(Bin(n,
-    eps) <= k - 1)``, and the threshold lies between them.
+    For a continuous score the damage at the (k+1)-th largest calibration score is
+    above eps with probability ``P(Bin(n, eps) <= k)``, at the k-th largest one with
+    ``P(Bin(n, eps) <= k - 1)``, and the threshold lies between them.
 
     Parameters
     ----------
@@ -227,13 +227,13 @@ def bracket(certificate: Certificate, *, reach: float = 1.0) -> Bracket:
     return (low if reach > eps else 0.0), high
 
 
-@lru_cache(maxsize=None)
+@cache
 def at_most(n: int, p: float, k: int) -> float:
     """``P(Bin(n, p) <= k)``."""
     return float(binom.cdf(k, n, p)) if k >= 0 else 0.0
 
 
-@lru_cache(maxsize=None)
+@cache
 def half_way(n: int, k: int, eps: float) -> float:
     """Exact probability of damage above `eps` half-way between two uniform scores.
 

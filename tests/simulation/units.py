@@ -7,7 +7,6 @@ from functools import partial
 
 import numpy as np
 from scipy.stats import nbinom, norm
-from simulation.trials import Case, Trial, bracket, jointly
 
 from rarecorrect.certify import (
     alert_threshold,
@@ -15,6 +14,7 @@ from rarecorrect.certify import (
     daily_threshold,
     stratified_thresholds,
 )
+from simulation.trials import Case, Trial, bracket, jointly
 
 LEVEL = 0.95
 
@@ -39,22 +39,22 @@ ROWS_A_GROUP = 10
 def cases() -> Iterator[Case]:
     """All cases of classes, days, clustered rows, sampling weights."""
     for mix in MIXES:
-        for n, eps, quick in ((300, 0.1, False), (1000, 0.05, True), (5000, 0.01, 0)):
+        for n, eps, quick in ((300, 0.1, 0), (1000, 0.05, 300), (5000, 0.01, 0)):
             once = partial(classes, mix, n, eps)
-            yield Case("classes", mix, n, eps, LEVEL, once, bool(quick))
+            yield Case("classes", mix, n, eps, LEVEL, once, quick)
     for cap in (5, 25):
         for n, q in ((29, 0.1), (60, 0.1), (200, 0.1), (60, 0.2)):
             once = partial(days, cap, n, q)
-            quick = (cap, n, q) == (25, 60, 0.1)
+            quick = 300 * ((cap, n, q) == (25, 60, 0.1))
             yield Case("days", f"cap {cap} a day", n, q, LEVEL, once, quick)
     for n, eps in ((100, 0.05), (300, 0.05), (1000, 0.02)):
         once = partial(clustered, n, eps)
         setting = f"groups of about {ROWS_A_GROUP}"
-        yield Case("clustered rows", setting, n, eps, LEVEL, once, quick=n == 300)
+        yield Case("clustered rows", setting, n, eps, LEVEL, once, 300 * (n == 300))
     for n, eps in ((1000, 0.05), (5000, 0.02)):
         once = partial(two_rates, n, eps)
         setting = "a tenth of one segment"
-        yield Case("sampling weights", setting, n, eps, LEVEL, once, quick=n == 1000)
+        yield Case("sampling weights", setting, n, eps, LEVEL, once, 300 * (n == 1000))
         once = partial(falling_rate, n, eps)
         setting = "rate falls with the score"
         yield Case("sampling weights", setting, n, eps, LEVEL, once)
