@@ -7,6 +7,7 @@ that it is corrected from, those that calibrate, and those that test.
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -22,6 +23,7 @@ from rarecorrect._compat import safe_indexing
 from rarecorrect.certify import certified_threshold
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.detectors import FisherDetector
+from rarecorrect.exceptions import NotCertifiedWarning
 from rarecorrect.features import Reading
 from rarecorrect.learning import fit_detector
 from rarecorrect.metrics import clopper_pearson, gain_at_retention
@@ -308,11 +310,14 @@ class _Case:
             calibration_fraction=0.5,
             random_state=self.seed,
         )
-        return corrector.fit(
-            safe_indexing(self.X, rows),
-            self.y[rows],
-            calibration_mask=mask if self.calibrate.size else None,
-        )
+        with warnings.catch_warnings():
+            # the column `certified` says it, for every budget
+            warnings.simplefilter("ignore", NotCertifiedWarning)
+            return corrector.fit(
+                safe_indexing(self.X, rows),
+                self.y[rows],
+                calibration_mask=mask if self.calibrate.size else None,
+            )
 
     def _measure(
         self,
