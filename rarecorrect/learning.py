@@ -329,10 +329,12 @@ def _codes(groups: Array) -> Indices:
 
 
 def _worth(left_out: FloatArray, right: FloatArray) -> float:
-    """Lowest score worth firing at: Youden's index of left-out rows ends there.
+    """Score at which Youden's index of left-out rows ends: not worth firing below it.
 
     Below it a larger share of right decisions than of errors would be changed, so a
-    budget that reaches further buys nothing.  ``-inf`` where no error was left out.
+    budget that reaches further buys nothing.  It is the score of the right decision
+    next below the error where the index is largest, since down to there nothing right
+    is changed.  ``-inf`` where no error was left out.
 
     Parameters
     ----------
@@ -341,8 +343,9 @@ def _worth(left_out: FloatArray, right: FloatArray) -> float:
     """
     if left_out.size == 0 or np.isnan(left_out).any():
         return -np.inf
+    rising = np.sort(right)
     steps, caught = np.unique(left_out, return_counts=True)
     gain = np.cumsum(caught[::-1])[::-1] / left_out.size
-    above = right.size - np.searchsorted(np.sort(right), steps, side="left")
-    best = steps[np.argmax(gain - above / right.size)]
-    return float(best - 1e-6 * max(1.0, abs(best)))
+    below = np.searchsorted(rising, steps, side="left")
+    best = int(below[np.argmax(gain - (right.size - below) / right.size)])
+    return float(rising[best - 1]) if best else -np.inf

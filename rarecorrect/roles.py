@@ -113,8 +113,7 @@ class SplitPlan:
         if side.groups is not None:
             taught = np.r_[errors, np.flatnonzero(~unseen)]
             free &= ~np.isin(side.groups, side.groups[taught])
-        masked = side.calibration_mask is not None
-        if masked:
+        if side.calibration_mask is not None:
             free &= side.calibration_mask
         units = np.arange(right.size) if side.groups is None else side.groups
         kinds = np.zeros(right.size, dtype=int) if strata is None else strata
@@ -122,7 +121,7 @@ class SplitPlan:
             np.unique(units[free & (kinds == kind)]).size
             for kind in np.unique(kinds[free])
         ]
-        whole = masked or not unseen.all()
+        whole = side.calibration_mask is not None or not unseen.all()
         calibrates = (
             free if whole else self._part_of(free, units, kinds, sizes, side, rng)
         )

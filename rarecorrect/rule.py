@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -56,6 +57,7 @@ class Rule:
         single error.
     identity : str
         Digest of what the rule was learnt from; survives changes of state and notes.
+        A rule made by hand gets one of its own: no certificate covers two rules.
     name, note, author, created : str
         For the audit trail.
     coef, intercept : ndarray of shape (n_features,), float
@@ -86,7 +88,7 @@ class Rule:
     case_ids: tuple[Any, ...] = ()
     worth: float = -np.inf
     left_out: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
-    identity: str = ""
+    identity: str = field(default_factory=lambda: uuid4().hex[:16])
     note: str = ""
     author: str = ""
     created: str = ""

@@ -300,7 +300,8 @@ def raw_scores(rules: tuple[Rule, ...], Z: Array) -> FloatArray:
     if linear:
         weights = np.column_stack([rules[i].coef for i in linear])  # type: ignore[misc]
         offsets = np.array([rules[i].intercept for i in linear])
-        product = np.asarray(Z @ weights.astype(Z.dtype), dtype=float)
+        with np.errstate(invalid="ignore", over="ignore"):  # rows that become NaN
+            product = np.asarray(Z @ weights.astype(Z.dtype), dtype=float)
         scores[:, linear] = product + offsets
     others = [i for i, rule in enumerate(rules) if rule.coef is None]
     if others or not np.isfinite(scores).all():

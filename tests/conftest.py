@@ -15,8 +15,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
+from numpy.typing import NDArray
+from sklearn.datasets import make_blobs
+from sklearn.linear_model import LogisticRegression
 
 # A test that is slow on a busy machine is not wrong: no timing assertions.
 settings.register_profile(
@@ -109,3 +113,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in skipped:
         reason = report.longrepr[2].removeprefix("Skipped: ")
         terminalreporter.write_line(f"{report.nodeid}: {reason}")
+
+
+class Outbreak(NamedTuple):
+    """A model that was trained before class 2 existed, and rows from after."""
+
+    model: LogisticRegression
+    X: NDArray[np.float64]
+    y: NDArray[np.intp]
+    X_new: NDArray[np.float64]
+    y_new: NDArray[np.intp]
+
+
+@pytest.fixture(scope="session")
+def outbreak() -> Outbreak:
+    """Three overlapping blobs; a third of the rows is of the class unknown before."""
+    X, y = make_blobs(3000, n_features=4, centers=3, cluster_std=3.5, random_state=0)
+    old = np.flatnonzero(y[:600] != 2)
+    model = LogisticRegression().fit(X[old], y[old])
+    return Outbreak(model, X[600:1800], y[600:1800], X[1800:], y[1800:])

@@ -322,7 +322,7 @@ def test_more_clusters_than_errors(n_errors, dispatcher):
 
 
 def test_equal_errors_are_one_cluster():
-    rows, is_error = cases(n_errors=1)
+    rows = cases(n_errors=1)[0]
     rows = np.vstack([rows, rows[-1:], rows[-1:]])
     detector = fitted(rows, np.arange(len(rows)) >= 600, n_clusters=3, random_state=0)
     assert detector.cluster_weights_.tolist() == [3]

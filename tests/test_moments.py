@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -47,7 +48,7 @@ def test_merging_parts_of_any_size_in_any_bracketing_is_the_whole(cuts, seed, we
     edges = [0, *sorted(cuts), 60]
     parts = [
         Moments.from_rows(rows[a:b], None if w is None else w[a:b])
-        for a, b in zip(edges[:-1], edges[1:], strict=True)
+        for a, b in pairwise(edges)
     ]
     left = parts[0]
     for part in parts[1:]:

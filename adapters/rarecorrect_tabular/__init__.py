@@ -1,0 +1,1 @@
+"""Transaction tables: loading them, and the benchmark of new kinds of fraud."""

@@ -152,5 +152,3 @@ def run_benchmark(
         len(table),
         time.perf_counter() - begin,
     )
-
-

@@ -87,9 +87,7 @@ def benchmark(
             drop=drop,
         )
         with _Shown() as progress:
-            result = run_benchmark(
-                table, plan, scenarios=scenarios, progress=progress
-            )
+            result = run_benchmark(table, plan, scenarios=scenarios, progress=progress)
     except (ValueError, FileNotFoundError) as error:
         raise click.UsageError(str(error)) from error
     write_results(result, out, _command())

@@ -229,10 +229,11 @@ def _binary(column: pd.Series[Any], schema: Schema) -> npt.NDArray[np.bool_]:
 def _days(column: pd.Series[Any], schema: Schema) -> npt.NDArray[np.float64]:
     if not pd.api.types.is_numeric_dtype(column):
         try:
-            dates = pd.to_datetime(column)
+            dates = pd.to_datetime(column, format="ISO8601")
         except (ValueError, TypeError) as error:
             raise ValueError(
-                f"time column {column.name!r} holds neither numbers nor dates: {error}"
+                f"time column {column.name!r} holds neither numbers nor dates such as "
+                f"2024-05-31 12:00:00: {error}"
             ) from error
         spans = dates - dates.min().normalize()
         days = spans.dt.total_seconds().to_numpy(float) / _SECONDS_A_DAY

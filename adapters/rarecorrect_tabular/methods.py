@@ -32,7 +32,11 @@ N_JOBS = 2  # threads of the forest; the boosted trees get one, see benchmark.py
 
 
 def fisher(task: CorrectionTask, draw: Draw) -> Scorer:
-    """One Fisher discriminant, as the product makes it by default."""
+    """One Fisher discriminant: the default detector of ``ErrorCorrector``.
+
+    At the bare certified threshold, as all others; the corrector itself goes no lower
+    than its fitting rows say is worth firing at.
+    """
     detector = FisherDetector().fit(task.Z[draw.fitting], draw.is_error)
     return lambda rows: detector.decision_function(task.Z[rows])
 

@@ -148,9 +148,7 @@ def run_task(
     for reading, k, n_draws in plan.cells(task):
         draws = []
         for number in range(n_draws):
-            draw = make_draw(
-                task, reading, k, number, seed=plan.seed, sizes=plan.sizes
-            )
+            draw = make_draw(task, reading, k, number, seed=plan.seed, sizes=plan.sizes)
             draws.append(draw)
             for name, method in methods.items():
                 if name != "retraining" or number < plan.retraining_draws:
@@ -233,7 +231,10 @@ def _window_rows(
     for window in [WHOLE, *dict.fromkeys(task.window.tolist())]:
         inside = np.ones(case.size, bool) if window == WHOLE else task.window == window
         fired = test > certificate.threshold
-        broken, n_right = int((fired & right & inside).sum()), int((right & inside).sum())
+        broken, n_right = (
+            int((fired & right & inside).sum()),
+            int((right & inside).sum()),
+        )
         low, high = clopper_pearson(broken, n_right)
         here = case & inside
         yield {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -100,6 +100,11 @@ def gain_table(
     return ["task", "k", "damage", "test errors", *methods], rows
 
 
+def _records(frame: pd.DataFrame) -> Iterator[Any]:
+    # pandas types the fields of a named tuple as anything a cell may hold
+    return iter(frame.itertuples())
+
+
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
@@ -123,7 +128,9 @@ def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _head(result: BenchmarkResult, command: str) -> str:
     plan = result.plan
-    draws = ", ".join(f"{'all' if k is None else k}: {n}" for k, n in plan.draws.items())
+    draws = ", ".join(
+        f"{'all' if k is None else k}: {n}" for k, n in plan.draws.items()
+    )
     weights = ""
     if result.data_set == "ulb":
         weights = (
@@ -137,7 +144,8 @@ def _head(result: BenchmarkResult, command: str) -> str:
     return f"""\
 `{command}`
 
-{result.n_rows:,} rows, seed {plan.seed}, {result.seconds / 60:.1f} minutes, {_versions()}.
+{result.n_rows:,} rows, seed {plan.seed}, {result.seconds / 60:.1f} minutes, \
+{_versions()}.
 
 Draws for each number k of labelled cases: {draws} (retraining: at most \
 {plan.retraining_draws}). Readings: {", ".join(plan.readings)}; "as seen": cases that \
@@ -204,7 +212,7 @@ def _separability(result: BenchmarkResult) -> str:
             f"{r.null_limit:.3f}",
             str(r.verdict),
         ]
-        for r in found.itertuples()
+        for r in _records(found)
     ]
     header = [
         "task",
@@ -270,7 +278,7 @@ def _difference_section(result: BenchmarkResult) -> str:
             f"{r.low:+.3f} to {r.high:+.3f}",
             str(r.n_draws),
         ]
-        for r in found.itertuples()
+        for r in _records(found)
     ]
     header = [
         "task",
@@ -306,7 +314,7 @@ def _window_section(result: BenchmarkResult) -> str:
             f"{100 * r.realised_damage_high:.3f} %",
             f"{100 * r.share_above:.0f} %",
         ]
-        for r in found.itertuples()
+        for r in _records(found)
     ]
     header = [
         "task",
@@ -342,7 +350,7 @@ def _null_section(result: BenchmarkResult) -> str:
             f"{r.null_limit:.3f}",
             "yes" if r.above else "no",
         ]
-        for r in found.itertuples()
+        for r in _records(found)
     ]
     header = [
         "task",

@@ -82,7 +82,9 @@ def paired_differences(outcome: Outcome) -> pd.DataFrame:
     found = []
     for (*cell, by), methods in cells.items():
         own = np.array(methods[PRODUCT], dtype=float)
-        peers = {n: np.array(m, dtype=float) for n, m in methods.items() if n != PRODUCT}
+        peers = {
+            n: np.array(m, dtype=float) for n, m in methods.items() if n != PRODUCT
+        }
         head = dict(zip(CELL, cell, strict=True)) | {"by": by}
         for name, difference in _differences(own, peers):
             mean, low, high = bootstrap_mean(difference)
@@ -197,7 +199,7 @@ def separability_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
     real = frame[frame["method"] == CROSS_FITTED]
     null = frame[frame["method"] == CROSS_FITTED_NULL]
     found: list[dict[str, Any]] = []
-    for (data_set, task, reading), rows in real.groupby(CELL[:3], sort=False):
+    for _, rows in real.groupby(CELL[:3], sort=False):
         largest = rows[rows["n_cases"] == rows["n_cases"].max()]
         cells = [
             _against_null(cell, part, null)
@@ -209,9 +211,7 @@ def separability_verdicts(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _against_null(
-    cell: Any, rows: pd.DataFrame, null: pd.DataFrame
-) -> dict[str, Any]:
+def _against_null(cell: Any, rows: pd.DataFrame, null: pd.DataFrame) -> dict[str, Any]:
     head = dict(zip(CELL, cell, strict=True))
     same = np.logical_and.reduce([null[name] == value for name, value in head.items()])
     gain, n = float(rows["curve_gain"].mean()), int(rows["n_cases"].max())

@@ -1,4 +1,4 @@
-"""A correction task: a model in service, a kind of error, where to learn and to test."""
+"""A correction task: a model in service, its errors, where to learn and to test."""
 
 from __future__ import annotations
 
