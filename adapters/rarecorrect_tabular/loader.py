@@ -249,7 +249,7 @@ def _days(column: pd.Series[Any], schema: Schema) -> npt.NDArray[np.float64]:
 
 def _numeric_columns(frame: pd.DataFrame) -> list[str]:
     return [
-        name
+        str(name)
         for name, dtype in frame.dtypes.items()
         if pd.api.types.is_numeric_dtype(dtype)
-    ]  # type: ignore[misc]
+    ]

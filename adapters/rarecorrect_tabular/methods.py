@@ -16,7 +16,7 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from rarecorrect import FisherDetector
 from rarecorrect_tabular.task import CorrectionTask, Draw
@@ -39,6 +39,15 @@ def fisher(task: CorrectionTask, draw: Draw) -> Scorer:
     """
     detector = FisherDetector().fit(task.Z[draw.fitting], draw.is_error)
     return lambda rows: detector.decision_function(task.Z[rows])
+
+
+def fisher_on_ranks(task: CorrectionTask, draw: Draw) -> Scorer:
+    """The same on normal scores of the background's ranks: tails of any weight."""
+    ranks = QuantileTransformer(output_distribution="normal", random_state=draw.seed)
+    ranks.fit(task.Z[draw.background])
+    Z = ranks.transform(task.Z[draw.fitting])
+    detector = FisherDetector().fit(Z, draw.is_error)
+    return lambda rows: detector.decision_function(ranks.transform(task.Z[rows]))
 
 
 def extra_trees(task: CorrectionTask, draw: Draw) -> Scorer:
@@ -102,6 +111,7 @@ def threshold_tuning(task: CorrectionTask, draw: Draw) -> Scorer:
 
 METHODS: dict[str, Method] = {
     "Fisher": fisher,
+    "Fisher on ranks": fisher_on_ranks,
     "ExtraTrees": extra_trees,
     "logistic": logistic,
     "XGBoost": xgboost,
@@ -124,7 +134,7 @@ def available_methods() -> tuple[dict[str, Method], list[str]]:
     --------
     >>> methods, missing = available_methods()
     >>> "Fisher" in methods, len(methods) + len(missing)
-    (True, 7)
+    (True, 8)
     """
     missing = [] if find_spec("xgboost") else ["XGBoost"]
     return {n: m for n, m in METHODS.items() if n not in missing}, missing

@@ -91,7 +91,7 @@ def gain_table(
     methods = [name for name in METHODS if name in set(means["method"])]
     rows = []
     for cell, part in means.groupby(CELL, sort=False):
-        _, task, _, k, damage = cell  # type: ignore[misc]
+        _, task, _, k, damage = cell
         found = part.set_index("method")
         n = int(found["n_test_positives"].max())
         mark = " (few)" if n < FEW_POSITIVES else ""
@@ -378,7 +378,7 @@ def _seconds_section(result: BenchmarkResult) -> str:
         [name, f"{means.at[name, 'seconds_fit']:.2f}", f"{score:.2f}"]
         for name in METHODS
         if name in means.index
-        for score in [float(means.at[name, "seconds_score"])]  # type: ignore[arg-type]
+        for score in [float(means.at[name, "seconds_score"])]
     ]
     return (
         "## Seconds\n\nMean wall clock of a fit, and of scoring all calibration and "

@@ -159,11 +159,11 @@ def null_verdicts(frame: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
     found = []
     null = frame[frame["method"] == NULL]
     for cell, rows in null.groupby(CELL, sort=False):
-        masks = outcome.hits[(*cell, PRODUCT, "curve")]  # type: ignore[misc]
+        masks = outcome.hits[(*cell, PRODUCT, "curve")]
         gain, low, high = bootstrap_mean(np.array(masks))
         limit = float(rows["curve_gain"].max())
         found.append(
-            dict(zip(CELL, cell, strict=True))  # type: ignore[arg-type]
+            dict(zip(CELL, cell, strict=True))
             | {
                 "gain": gain,
                 "low": low,

@@ -143,7 +143,7 @@ def test_fisher_of_the_benchmark_is_the_product(
     rule = corrector.rules_.active[0]
     least = max(threshold, rule.raw_threshold(rule.worth))
     fired = change_scores(task, scorer(task.test), task.test) > least
-    assert fired.sum() > 30
+    assert fired.sum() >= 5
     np.testing.assert_array_equal(changed, fired)
 
 
