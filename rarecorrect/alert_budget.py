@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from rarecorrect.certify import Certificate, alert_threshold, daily_threshold
 
@@ -106,6 +107,12 @@ def whole_days(time: npt.ArrayLike) -> Array:
     [0, 1, 1]
     """
     values = np.asarray(time)
+    missing = pd.isna(values)
+    if missing.any():
+        raise ValueError(
+            f"{int(missing.sum())} of {missing.size} rows have no time, and a day must "
+            "be whole"
+        )
     if values.dtype.kind == "M":
         return np.asarray(values.astype("datetime64[D]"))
     if values.dtype.kind not in "iuf":

@@ -250,10 +250,12 @@ class Terms:
     ) -> list[LedgerEntry]:
         """Certificates from the rows held out in a fit, as far as they reach."""
         rows = roles.calibration
-        scores = np.full(len(reading.labels), -np.inf)
-        if rows.size:
-            Z, labels = reading.features[rows], reading.labels[rows]
-            scores[rows] = book.decide(Z, labels, _at(strata, rows)).score
+        fresh = np.concatenate([rows, roles.apart])
+        # a row that was learnt from: its score says nothing, so it is an alert
+        scores = np.full(len(reading.labels), np.inf)
+        if fresh.size:
+            Z, labels = reading.features[fresh], reading.labels[fresh]
+            scores[fresh] = book.decide(Z, labels, _at(strata, fresh)).score
         entries = []
         if self.max_damage is not None and rows.size:
             entries.append(
@@ -261,10 +263,6 @@ class Terms:
             )
         if self.alert_budget is not None:
             traffic = self._held_out_traffic(roles, side, rng)
-            # a row that was learnt from: its score says nothing, so it is an alert
-            learnt = np.ones(scores.size, dtype=bool)
-            learnt[rows] = False
-            scores[learnt] = np.inf
             if traffic.size:
                 entries.append(
                     self.alert_entry(book, reading, scores, traffic, side=side)
@@ -283,6 +281,8 @@ class Terms:
             return np.flatnonzero(side.calibration_mask)
         if self.alert_budget.per_day is not None:
             return np.empty(0, dtype=np.intp)
+        if side.groups is not None:
+            return np.concatenate([roles.calibration, roles.apart])
         n = roles.calibration.size
         share = n / max(1, n + roles.background.size)
         errors = roles.errors[rng.random(roles.errors.size) < share]

@@ -236,7 +236,9 @@ default="all"
             certificate.
         groups : array-like of shape (n_rows,), optional
             Customer, terminal ...: fitting and calibration never share one, and one
-            random row of each group calibrates.
+            random row of each group calibrates.  Groups that calibrate are chosen
+            among all, so errors in them are not learnt from; choose yourself with
+            `calibration_mask` where errors are few.
         calibration_mask : array-like of bool of shape (n_rows,), optional
             Right decisions that calibrate, instead of a random part.  Errors are
             learnt from wherever they are.
@@ -705,6 +707,7 @@ default="all"
             n_errors=roles.errors.size,
             n_background=roles.background.size,
             n_calibration=roles.calibration.size,
+            n_apart=roles.apart.size,
             features=tuple(map(str, self.features_.sources_)),
             n_features=len(self.features_.names_),
             one_pass=self.features_.labels_from_scores_,

@@ -36,6 +36,8 @@ class FitReport:
         On the unseen rows.
     n_errors, n_background, n_calibration : int
         Errors learnt from, right decisions learnt from, right decisions that calibrate.
+    n_apart : int
+        Errors in groups that calibrate: not learnt from.
     features : tuple of str
     n_features : int
     one_pass : bool
@@ -56,6 +58,7 @@ class FitReport:
     n_errors: int
     n_background: int
     n_calibration: int
+    n_apart: int
     features: tuple[str, ...]
     n_features: int
     one_pass: bool
@@ -80,6 +83,11 @@ class FitReport:
         """Why the legacy answer is kept, and the way out; empty if it is not."""
         if self.book.certified:
             return ""
+        if self.n_errors == 0 and self.n_apart:
+            return (
+                f"all {self.n_apart} errors lie in groups that calibrate, and are not "
+                "learnt from; choose the groups that calibrate with calibration_mask"
+            )
         if self.n_errors == 0:
             return (
                 "no errors to learn from: the legacy model is right on all "
@@ -153,6 +161,8 @@ class FitReport:
             f"decisions, {self.n_features} features ({', '.join(self.features)})",
             f"calibrated on    {self.n_calibration:,} right decisions",
         ]
+        if self.n_apart:
+            lines.append(f"left out         {self.n_apart:,} errors of their groups")
         if not self.one_pass:
             lines.append("speed            the legacy model is called twice a row")
         for rule in self.book:

@@ -169,10 +169,14 @@ def fit_detector(
     sample_weight: Array | None = None,
     random_state: int = 0,
 ) -> Any:
-    """Clone of a detector, fitted on some rows; seeded if it has no seed of its own."""
+    """Clone of a detector, fitted on some rows; seeded wherever it has no seed."""
     fitted = clone(detector)
-    if fitted.get_params().get("random_state", 0) is None:
-        fitted.set_params(random_state=random_state)
+    free = [
+        name
+        for name, value in fitted.get_params().items()
+        if value is None and name.rpartition("__")[2] == "random_state"
+    ]
+    fitted.set_params(**dict.fromkeys(free, random_state))
     target = is_error[rows].astype(int)
     if sample_weight is None:
         return fitted.fit(Z[rows], target)
@@ -246,7 +250,7 @@ def _learn_rule(
         n_errors=int(errors.size),
         n_background=int(right.size),
         case_ids=ids,
-        worth=_worth(left_out, scaled[~is_error]),
+        worth=_worth(left_out, scaled[~is_error], log_share),
         left_out=left_out,
         identity=fingerprint(np.array(parts), rows.Z[errors], coef, scores)[:16],
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -328,18 +332,20 @@ def _codes(groups: Array) -> Indices:
     return np.asarray(np.unique(groups, return_inverse=True)[1])
 
 
-def _worth(left_out: FloatArray, right: FloatArray) -> float:
+def _worth(left_out: FloatArray, right: FloatArray, log_share: float) -> float:
     """Score at which Youden's index of left-out rows ends: not worth firing below it.
 
-    Below it a larger share of right decisions than of errors would be changed, so a
-    budget that reaches further buys nothing.  It is the score of the right decision
-    next below the error where the index is largest, since down to there nothing right
-    is changed.  ``-inf`` where no error was left out.
+    Below it a larger share of all right decisions than of all errors would be changed,
+    so a budget that reaches further buys nothing.  It is the score of the right
+    decision next below the error where the index is largest, since down to there
+    nothing right is changed.  ``-inf`` where no error was left out.
 
     Parameters
     ----------
     left_out, right : ndarray
         Scores of errors and of right decisions, by detectors that did not see them.
+    log_share : float
+        Log of the rule's share of all errors over its share of right decisions.
     """
     if left_out.size == 0 or np.isnan(left_out).any():
         return -np.inf
@@ -347,5 +353,6 @@ def _worth(left_out: FloatArray, right: FloatArray) -> float:
     steps, caught = np.unique(left_out, return_counts=True)
     gain = np.cumsum(caught[::-1])[::-1] / left_out.size
     below = np.searchsorted(rising, steps, side="left")
-    best = int(below[np.argmax(gain - (right.size - below) / right.size)])
+    damage = (right.size - below) / right.size
+    best = int(below[np.argmax(np.exp(log_share) * gain - damage)])
     return float(rising[best - 1]) if best else -np.inf

@@ -24,11 +24,16 @@ class Roles:
     Attributes
     ----------
     errors : ndarray of int
-        Wrong decisions: all of them are learnt from.
+        Wrong decisions that are learnt from: all of them, or with groups those of the
+        groups that do not calibrate.
     background : ndarray of int
         Right decisions that are learnt from.
     calibration : ndarray of int
         Right decisions that calibrate and do nothing else.
+    apart : ndarray of int
+        Wrong decisions of groups that calibrate: they do nothing, because a group with
+        errors must calibrate as often as any other, or the certificate speaks of
+        groups without errors only.
     n_possible : int
         Units (rows or groups) that could calibrate the largest stratum at the most.
     level : float
@@ -38,6 +43,7 @@ class Roles:
     errors: Indices
     background: Indices
     calibration: Indices
+    apart: Indices
     n_possible: int = 0
     level: float = 0.95
 
@@ -108,11 +114,9 @@ class SplitPlan:
         -------
         Roles
         """
-        errors = np.flatnonzero(~right)
         free = right & unseen
         if side.groups is not None:
-            taught = np.r_[errors, np.flatnonzero(~unseen)]
-            free &= ~np.isin(side.groups, side.groups[taught])
+            free &= ~np.isin(side.groups, side.groups[~unseen])
         if side.calibration_mask is not None:
             free &= side.calibration_mask
         units = np.arange(right.size) if side.groups is None else side.groups
@@ -121,20 +125,23 @@ class SplitPlan:
             np.unique(units[free & (kinds == kind)]).size
             for kind in np.unique(kinds[free])
         ]
-        whole = side.calibration_mask is not None or not unseen.all()
+        # a model fitted here has rows of its own for a background; groups must also
+        # leave errors to learn from
+        whole = side.calibration_mask is not None or not (
+            unseen.all() or side.groups is not None
+        )
         calibrates = (
             free if whole else self._part_of(free, units, kinds, sizes, side, rng)
         )
-        background = right & ~calibrates
-        if side.groups is not None:
-            background &= ~np.isin(side.groups, side.groups[calibrates])
+        taken = np.isin(units, units[calibrates])
         largest = max(sizes, default=0)
         return Roles(
-            errors,
-            np.flatnonzero(background),
-            np.flatnonzero(calibrates),
-            largest if whole else int(_LARGEST_SHARE * largest),
-            self._level(sizes),
+            errors=np.flatnonzero(~right & ~taken),
+            background=np.flatnonzero(right & ~taken),
+            calibration=np.flatnonzero(calibrates),
+            apart=np.flatnonzero(~right & taken),
+            n_possible=largest if whole else int(_LARGEST_SHARE * largest),
+            level=self._level(sizes),
         )
 
     def _part_of(
@@ -180,8 +187,10 @@ def held_out(
 ) -> npt.NDArray[np.bool_]:
     """Rows that an unfitted legacy model is not fitted on.
 
-    Every label (or group) gives the same share, as far as numbers allow; a label seen
-    once is fitted on.  Without shuffling, the latest rows are held out.
+    Every label gives the same share, up to less than a row, and on average exactly it:
+    if rare labels were always fitted on, they would hardly calibrate, and the
+    certificate would speak of the others.  Whole groups are held out where there are
+    groups.  Without shuffling, the latest rows are held out.
 
     Examples
     --------
@@ -201,7 +210,7 @@ def held_out(
     out = np.zeros(y.size, dtype=bool)
     for label in np.unique(y):
         inside = rng.permutation(np.flatnonzero(y == label))
-        out[inside[: int(fraction * inside.size)]] = True
+        out[inside[: int(fraction * inside.size + rng.random())]] = True
     return out
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +49,8 @@ class TailScale:
     50.5
     """
 
-    knots: FloatArray
-    values: FloatArray
+    knots: FloatArray = field(repr=False)
+    values: FloatArray = field(repr=False)
     slope_above: float
     slope_below: float
 

@@ -284,7 +284,7 @@ def test_thinning_restores_the_population():
     rng = np.random.default_rng(5)
     rare = rng.random(40_000) < 0.5  # a tenth of the population, half of the sample
     scores = rng.normal(size=40_000) + 3 * rare
-    weight = np.where(rare, 1.0, 9.0)
+    weight = np.where(rare, 2.0, 18.0)
     kept = thin(weight, 40_000, 0)
     assert kept[~rare].all()
     assert abs(rare[kept].mean() - 0.1) < 0.01

@@ -53,8 +53,8 @@ def plain_fisher(right, errors, *, shrinkage="oas", kept=None):
     if n > 1:
         spread, own = np.cov(errors.T, bias=True).reshape(p, p), n / (n + k)
         background = np.cov(right.T, bias=True).reshape(p, p)
-        size = np.trace(m @ spread) / np.trace(m @ background)
-        spread = own * spread + (1 - own) * size * background
+        if n < k:
+            spread = own * spread + (1 - own) * background
         a = m @ (background + spread)
         weights = np.linalg.solve(a + 1e-3 * np.trace(a) / k * np.eye(p), weights)
     whitened_length = np.sqrt(weights @ np.linalg.pinv(m) @ weights)
@@ -187,9 +187,7 @@ def test_the_sphere_scores_directions_only():
     white = detector.whitening_.transform(rows)
     ball = white / np.linalg.norm(white, axis=1, keepdims=True)
     right, errors = ball[~is_error], ball[is_error]
-    background, own = np.cov(right.T, bias=True), np.cov(errors.T, bias=True)
-    size = np.trace(own) / np.trace(background)
-    spread = background + 40 / 46 * own + 6 / 46 * size * background
+    spread = np.cov(right.T, bias=True) + np.cov(errors.T, bias=True)
     spread += 1e-3 * np.trace(spread) / 6 * np.eye(6)
     w = np.linalg.solve(spread, errors.mean(axis=0) - right.mean(axis=0))
     expected = ball @ (w / np.linalg.norm(w))

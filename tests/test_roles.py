@@ -67,7 +67,8 @@ def test_no_row_and_no_group_has_two_roles(drawn):
         shuffle=drawn["shuffle"],
         fraction=drawn["fraction"],
     )
-    assert_array_equal(found.errors, np.flatnonzero(~right))
+    wrong = np.sort(np.r_[found.errors, found.apart])
+    assert_array_equal(wrong, np.flatnonzero(~right))
     teaching = np.r_[found.errors, found.background]
     assert not set(teaching) & set(found.calibration)
     assert right[found.calibration].all()
@@ -76,6 +77,7 @@ def test_no_row_and_no_group_has_two_roles(drawn):
     if mask is not None:
         assert mask[found.calibration].all()
     if groups is None:
+        assert found.apart.size == 0
         assert teaching.size + found.calibration.size == n
     else:
         assert not set(groups[teaching]) & set(groups[found.calibration])
@@ -171,12 +173,35 @@ def test_another_seed_holds_out_other_rows_the_same_seed_the_same():
 @pytest.mark.parametrize("fraction", [0.1, 0.3, 0.9])
 def test_held_out_takes_the_same_share_of_every_label(fraction):
     y = np.repeat(["a", "b", "c"], [100, 10, 1])
-    out = held_out(y, fraction, Side(), shuffle=True, rng=np.random.default_rng(0))
-    assert [out[y == label].sum() for label in "abc"] == [
-        int(fraction * 100),
-        int(fraction * 10),
-        0,
-    ]
+    rng = np.random.default_rng(0)
+    counts = np.array(
+        [
+            [out[y == label].sum() for label in "abc"]
+            for out in (
+                held_out(y, fraction, Side(), shuffle=True, rng=rng)
+                for _ in range(2000)
+            )
+        ]
+    )
+    expected = fraction * np.array([100, 10, 1])
+    assert (np.abs(counts - expected) < 1).all()
+    # rare labels too, on average: within five standard errors of at most 1/2
+    assert np.abs(counts.mean(axis=0) - expected).max() < 5 * 0.5 / np.sqrt(2000)
+
+
+def test_a_group_with_errors_calibrates_as_often_as_any_other():
+    groups = np.repeat(np.arange(200), 5)
+    right = np.ones(1000, dtype=bool)
+    right[: 100 * 5 : 5] = False  # half of the groups hold one error
+    counts = np.zeros(2)
+    for seed in range(50):
+        roles = roles_of(right, side=Side(groups=groups), seed=seed, fraction=0.5)
+        taken = np.unique(groups[roles.calibration])
+        counts += [(taken < 100).sum(), (taken >= 100).sum()]
+        assert not set(groups[roles.errors]) & set(taken)
+        assert set(groups[roles.apart]) <= set(taken)
+        assert roles.errors.size + roles.apart.size == 100
+    assert 0.9 < counts[0] / counts[1] < 1.1
 
 
 def test_held_out_takes_whole_groups():

@@ -67,7 +67,7 @@ def benchmark(
     terminal: str | None,
     drop: tuple[str, ...],
 ) -> None:
-    """Correct a new kind of error from a few cases, beside seven other ways.
+    """Correct a new kind of error from a few cases, in several ways.
 
     The legacy model is trained before the kind is known, k labelled cases of a later
     window are learnt, and all methods are tested on a still later one.

@@ -66,7 +66,7 @@ class TransactionTable:
         numeric = _numeric_columns(self.features)
         others = [c for c in self.features if c not in numeric]
         if not others:
-            return self.features.to_numpy(np.float32), list(self.features)
+            return self.features.to_numpy(np.float32), numeric
         one_hot = OneHotEncoder(
             handle_unknown="ignore", sparse_output=False, dtype=np.float32
         )

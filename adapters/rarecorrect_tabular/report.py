@@ -117,7 +117,7 @@ def _write(path: Path, write: Callable[[Path], Any]) -> None:
 def _plus_minus(found: pd.DataFrame, name: str) -> str:
     if name not in found.index:
         return "-"
-    mean, error = float(found.at[name, "mean"]), float(found.at[name, "error"])
+    mean, error = found.loc[name, ["mean", "error"]].to_numpy(dtype=float)
     return f"{mean:.3f}" if np.isnan(error) else f"{mean:.3f} ± {error:.3f}"
 
 
@@ -375,10 +375,9 @@ def _seconds_section(result: BenchmarkResult) -> str:
     whole = result.frame[result.frame["window"] == WHOLE]
     means = whole.groupby("method", sort=False)[["seconds_fit", "seconds_score"]].mean()
     rows = [
-        [name, f"{means.at[name, 'seconds_fit']:.2f}", f"{score:.2f}"]
+        [name, *(f"{s:.2f}" for s in means.loc[name].to_numpy(dtype=float))]
         for name in METHODS
         if name in means.index
-        for score in [float(means.at[name, "seconds_score"])]
     ]
     return (
         "## Seconds\n\nMean wall clock of a fit, and of scoring all calibration and "

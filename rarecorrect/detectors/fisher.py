@@ -364,12 +364,9 @@ def _direction(right: Moments, errors: Moments) -> FloatArray:
 
 
 def _error_covariance(right: Moments, errors: Moments) -> FloatArray:
-    """Covariance of a cluster of errors, shrunk to the shape of right decisions.
-
-    ``a Cov(Y) + (1 - a) c Cov(X)`` with ``a = n / (n + p)`` and ``c`` such that both
-    have one trace: few errors say how wide they spread before they say where to.
-    """
-    own, background = errors.covariance, right.covariance
-    share = errors.weight / (errors.weight + own.shape[0])
-    size = np.trace(own) / max(np.trace(background), 1e-300)
-    return np.asarray(share * own + (1 - share) * size * background)
+    """Covariance of a cluster, blended with that of right decisions if rows are few."""
+    own = errors.covariance
+    p, n = own.shape[0], errors.weight
+    if n >= p:
+        return own
+    return np.asarray((n * own + p * right.covariance) / (n + p))

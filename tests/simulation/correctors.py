@@ -174,7 +174,9 @@ def own_rows(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     k = _certificate(corrector).n_allowed
     yield Trial("own rows", damage, damage > eps, (0, DELTA), k, must_fail=True)
     corrector = fitted(served, unseen, rng, **options)
-    yield _pooled("new rows", served, corrector, eps)
+    # eight trees give few distinct logits: with ties only the upper end is exact
+    new = _pooled("new rows", served, corrector, eps)
+    yield replace(new, allowed=(0.0, new.allowed[1]))
 
 
 def alert_rate(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:

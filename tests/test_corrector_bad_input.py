@@ -1,0 +1,455 @@
+"""Bad input: a clear error, or the legacy answer with a warning; never a crash."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from rarecorrect import (
+    ColumnModel,
+    ErrorCorrector,
+    FisherDetector,
+    NotCertifiedWarning,
+    RuleRefusedWarning,
+    TrainingRowsWarning,
+)
+
+
+def corrector_of(data, **options):
+    options = {"max_damage": 0.05, "random_state": 0, **options}
+    return ErrorCorrector(data.model, **options)
+
+
+def keeps_the_legacy_answer(corrector, data):
+    found = corrector.predict(data.X_new)
+    assert_array_equal(found, data.model.predict(data.X_new))
+    assert not corrector.trace(data.X_new)["changed"].any()
+    return True
+
+
+def fit_with_warnings(corrector, *rows, **side):
+    """Texts of the warnings of a fit, by category."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        corrector.fit(*rows, **side)
+    return {w.category: str(w.message) for w in caught}
+
+
+# --- rows to learn from ---------------------------------------------------------------
+
+
+def test_no_errors_at_all(outbreak):
+    corrector = corrector_of(outbreak)
+    y = outbreak.model.predict(outbreak.X)
+    found = fit_with_warnings(corrector, outbreak.X, y)
+    assert list(found) == [NotCertifiedWarning]
+    assert "right on all 1,200 rows; pass rows that it gets wrong" in str(found)
+    assert keeps_the_legacy_answer(corrector, outbreak)
+
+
+def test_all_wrong(outbreak):
+    corrector = corrector_of(outbreak)
+    y = 1 - outbreak.model.predict(outbreak.X)
+    found = fit_with_warnings(corrector, outbreak.X, y)
+    assert "no rule could be learnt" in found[NotCertifiedWarning]
+    assert "0 right decisions" in found[RuleRefusedWarning]
+    assert corrector.report_.legacy_accuracy == 0
+    assert keeps_the_legacy_answer(corrector, outbreak)
+
+
+def test_one_class_only_that_the_model_knows(outbreak):
+    corrector = corrector_of(outbreak)
+    ones = outbreak.y == 1
+    found = fit_with_warnings(corrector, outbreak.X[ones], outbreak.y[ones])
+    assert "'to 1' refused: 0 right decisions" in found[RuleRefusedWarning]
+    assert keeps_the_legacy_answer(corrector, outbreak)
+
+
+def test_one_class_only_that_the_model_does_not_know(outbreak):
+    corrector = corrector_of(outbreak)
+    new = outbreak.y == 2
+    found = fit_with_warnings(corrector, outbreak.X[new], outbreak.y[new])
+    assert NotCertifiedWarning in found
+    assert keeps_the_legacy_answer(corrector, outbreak)
+
+
+def test_one_class_for_a_model_to_be_fitted(outbreak):
+    with pytest.raises(ValueError, match="class"):
+        ErrorCorrector(LogisticRegression()).fit(outbreak.X, np.zeros(1200))
+
+
+def test_no_right_calibration_rows(outbreak):
+    corrector = corrector_of(outbreak)
+    wrong = outbreak.model.predict(outbreak.X) != outbreak.y
+    found = fit_with_warnings(corrector, outbreak.X, outbreak.y, calibration_mask=wrong)
+    assert "0 right calibration rows" in found[NotCertifiedWarning]
+    assert "pass 63 more" in found[NotCertifiedWarning]
+    assert keeps_the_legacy_answer(corrector, outbreak)
+
+
+def test_certify_on_rows_that_are_all_wrong(outbreak):
+    corrector = corrector_of(outbreak).fit(outbreak.X, outbreak.y)
+    y = 1 - outbreak.model.predict(outbreak.X_new)
+    with pytest.warns(NotCertifiedWarning, match="0 right calibration rows"):
+        corrector.certify(outbreak.X_new, y)
+    assert keeps_the_legacy_answer(corrector, outbreak)
+
+
+@pytest.mark.parametrize("n_errors", [1, 2, 3])
+@pytest.mark.parametrize("n_clusters", [1, 20])
+def test_more_clusters_than_errors(outbreak, n_errors, n_clusters):
+    right = outbreak.model.predict(outbreak.X) == outbreak.y
+    new = np.flatnonzero(outbreak.y == 2)[:n_errors]
+    kept = np.r_[np.flatnonzero(right), new]
+    corrector = corrector_of(outbreak, detector=FisherDetector(n_clusters=n_clusters))
+    corrector.fit(outbreak.X[kept], outbreak.y[kept])
+    assert corrector.rules_["to 2"].n_errors == n_errors
+    assert corrector.rules_.certified
+    assert set(corrector.predict(outbreak.X_new)) <= {0, 1, 2}
+    one = "gain not estimated" in str(corrector.report_)
+    assert one is (n_errors == 1)
+
+
+def test_more_neighbours_than_rows_refuses_the_rule(outbreak):
+    corrector = corrector_of(outbreak, detector=KNeighborsClassifier(5000))
+    found = fit_with_warnings(corrector, outbreak.X, outbreak.y)
+    assert "KNeighborsClassifier failed: ValueError" in found[RuleRefusedWarning]
+    assert keeps_the_legacy_answer(corrector, outbreak)
+
+
+def test_rows_that_the_model_was_trained_on(outbreak):
+    model = DecisionTreeClassifier(random_state=0).fit(outbreak.X, outbreak.y)
+    y = outbreak.y.copy()
+    y[:20] = (y[:20] + 1) % 3  # a few errors, far fewer than on new rows
+    corrector = ErrorCorrector(model, max_damage=0.05, legacy_accuracy=0.8)
+    with pytest.warns(TrainingRowsWarning, match=r"98.33 %.*far above.*0.8.*void"):
+        corrector.fit(outbreak.X, y)
+    assert corrector.report_.legacy_accuracy == pytest.approx(1180 / 1200)
+
+
+@pytest.mark.parametrize("accuracy", [None, 0.5, 0.58])
+def test_new_rows_are_not_taken_for_training_rows(outbreak, accuracy):
+    found = fit_with_warnings(
+        corrector_of(outbreak, legacy_accuracy=accuracy), outbreak.X, outbreak.y
+    )
+    assert found == {}
+
+
+# --- values ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_missing_values_where_the_model_takes_none(outbreak, value):
+    rows = outbreak.X.copy()
+    rows[3, 1] = value
+    with pytest.raises(ValueError, match=r"NaN|infinity"):
+        corrector_of(outbreak).fit(rows, outbreak.y)
+    corrector = corrector_of(outbreak).fit(outbreak.X, outbreak.y)
+    for call in (corrector.predict, corrector.predict_proba, corrector.certify):
+        with pytest.raises(ValueError, match=r"NaN|infinity"):
+            call(rows)
+
+
+def test_missing_values_that_a_detector_cannot_take_become_numbers(outbreak):
+    rows = outbreak.X.copy()
+    rows[::3, 1] = np.nan
+    model = HistGradientBoostingClassifier(max_iter=5).fit(rows, outbreak.y % 2)
+    corrector = ErrorCorrector(model, max_damage=0.1, random_state=0)
+    corrector.fit(rows, outbreak.y)
+    assert "missingindicator_x1" in corrector.features_.names_
+    assert corrector.rules_.certified
+
+
+def test_features_that_are_infinite_are_named(outbreak):
+    def inverse(rows):
+        found = np.array(rows)
+        found[:100, 2] = np.inf
+        return found
+
+    with pytest.raises(ValueError, match=r"'inverse\[2\]'.*infinite"):
+        corrector_of(outbreak, features=inverse).fit(outbreak.X, outbreak.y)
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda y: [1, "a"] * 600, TypeError, "'mixed-integer': convert them"),
+        (lambda y: y.astype(str), ValueError, "Mix of label input types"),
+        (lambda y: y + 0.5, ValueError, "Unknown label type: continuous"),
+        (lambda y: np.where(y == 2, np.nan, y), ValueError, "416 missing labels"),
+        (lambda y: [None, *y[1:]], ValueError, "1 missing labels"),
+        (lambda y: np.column_stack([y, y]), ValueError, "1d array"),
+        (lambda y: y[:-1], ValueError, r"inconsistent.*\[1200, 1199\]"),
+        (lambda y: None, ValueError, "requires y to be passed"),
+    ],
+)
+def test_labels_of_a_wrong_kind(outbreak, make, error, message):
+    with pytest.raises(error, match=message):
+        corrector_of(outbreak).fit(outbreak.X, make(outbreak.y))
+
+
+@pytest.mark.parametrize(
+    ("make", "error", "message"),
+    [
+        (lambda y: y.astype(str), ValueError, "Mix of label input types"),
+        (lambda y: y[:-1], ValueError, "inconsistent"),
+        (lambda y: [1, "a"] * 600, TypeError, "mixed-integer"),
+    ],
+)
+def test_labels_of_a_wrong_kind_do_not_turn_a_book_off(outbreak, make, error, message):
+    corrector = corrector_of(outbreak).fit(outbreak.X, outbreak.y)
+    book = corrector.rules_
+    with pytest.raises(error, match=message):
+        corrector.certify(outbreak.X_new, make(outbreak.y_new))
+    assert corrector.rules_ is book
+
+
+# --- shapes and columns ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "trace", "certify"])
+def test_mismatched_columns(outbreak, method):
+    corrector = corrector_of(outbreak).fit(outbreak.X, outbreak.y)
+    with pytest.raises(ValueError, match=r"3 features.*expecting 4"):
+        getattr(corrector, method)(outbreak.X_new[:, :3])
+    with pytest.raises(ValueError, match=r"Expected 2D array.*reshape"):
+        getattr(corrector, method)(outbreak.X_new[0])
+
+
+def frame_of(rows, names=("a", "b", "c", "d")):
+    return pd.DataFrame(rows, columns=list(names))
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+def test_columns_in_another_order_or_of_another_name(outbreak):
+    corrector = corrector_of(outbreak).fit(frame_of(outbreak.X), outbreak.y)
+    new = frame_of(outbreak.X_new)
+    with pytest.raises(ValueError, match="same order"):
+        corrector.predict(new[["b", "a", "c", "d"]])
+    with pytest.raises(ValueError, match="unseen at fit time:\n- e"):
+        corrector.predict(new.rename(columns={"a": "e"}))
+
+
+@pytest.mark.filterwarnings("ignore:X has feature names")
+def test_duplicated_column_names(outbreak):
+    doubled = frame_of(outbreak.X, ("a", "b", "b", "d"))
+    with pytest.raises(Exception, match=r"unique column names(.|\n)*'b' 2 times"):
+        corrector_of(outbreak).fit(doubled, outbreak.y)
+
+
+def test_text_columns_without_features_to_read(outbreak):
+    frame = frame_of(outbreak.X)
+    frame["decision"] = outbreak.model.predict(outbreak.X)
+    frame["country"] = "FR"
+    vendor = ColumnModel(label="decision", classes=[0, 1])
+    with pytest.raises(ValueError, match=r"nothing numeric.*callable or a transformer"):
+        ErrorCorrector(vendor).fit(frame, outbreak.y)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "groups",
+        "segment",
+        "time",
+        "case_id",
+        "calibration_mask",
+        "calibration_weight",
+        "sample_weight",
+    ],
+)
+def test_side_columns_of_a_wrong_length(outbreak, name):
+    with pytest.raises(ValueError, match=r"shape.*1199|1199.*shape"):
+        corrector_of(outbreak).fit(outbreak.X, outbreak.y, **{name: np.ones(1199)})
+
+
+@pytest.mark.parametrize(
+    ("side", "message"),
+    [
+        ({"calibration_weight": np.full(1200, -1.0)}, "positive and finite, got -1.0"),
+        ({"sample_weight": np.full(1200, np.nan)}, "NaN"),
+        (
+            {"time": [*range(1199), np.nan], "calibration_mask": np.arange(1200) % 2},
+            "1 of 600 rows have no time",
+        ),
+        (
+            {
+                "time": np.array(["noon"] * 1200),
+                "calibration_mask": np.arange(1200) % 2,
+            },
+            "numbers .days. or datetime64",
+        ),
+    ],
+)
+def test_side_columns_of_a_wrong_kind(outbreak, side, message):
+    corrector = corrector_of(outbreak, alert_budget="3/day")
+    with pytest.raises(ValueError, match=message):
+        corrector.fit(outbreak.X, outbreak.y, **side)
+
+
+def test_a_sample_of_the_days_cannot_stand_for_whole_days(outbreak):
+    corrector = corrector_of(outbreak, alert_budget="3/day")
+    with pytest.warns(NotCertifiedWarning):
+        corrector.fit(outbreak.X, outbreak.y)
+    with pytest.raises(ValueError, match=r"whole days.*without calibration_weight"):
+        corrector.certify(
+            outbreak.X_new, time=np.arange(1200) / 30, calibration_weight=np.ones(1200)
+        )
+
+
+def test_a_segment_is_needed_where_segments_are_certified(outbreak):
+    with pytest.raises(ValueError, match="per='segment' needs segment="):
+        corrector_of(outbreak, per="segment").fit(outbreak.X, outbreak.y)
+
+
+# --- detectors ------------------------------------------------------------------------
+
+
+class Failing(ClassifierMixin, BaseEstimator):
+    """A detector that goes wrong in a way of its own."""
+
+    def __init__(self, how):
+        self.how = how
+
+    def fit(self, rows, y):
+        if self.how == "fold" and len(rows) < 650:
+            raise RuntimeError("not enough rows for me")
+        if self.how == "always":
+            raise MemoryError("too many rows for me")
+        self.classes_ = np.unique(y)
+        return self
+
+    def decision_function(self, rows):
+        value = {"nan": np.nan, "infinite": np.inf}.get(self.how, 0.0)
+        return np.full(len(rows), value)
+
+
+class Scoreless(ClassifierMixin, BaseEstimator):
+    def fit(self, rows, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict(self, rows):
+        return np.zeros(len(rows))
+
+
+@pytest.mark.parametrize(
+    ("detector", "message"),
+    [
+        (Failing("always"), "Failing failed: MemoryError: too many rows for me"),
+        (Failing("fold"), "Failing failed: RuntimeError: not enough rows for me"),
+        (Failing("nan"), "NaN scores"),
+        (Failing("infinite"), "not finite"),
+        (Scoreless(), "neither decision_function nor predict_proba"),
+        (LinearRegression(), "neither decision_function nor predict_proba"),
+    ],
+)
+def test_a_detector_that_fails_refuses_its_rule_only(outbreak, detector, message):
+    corrector = corrector_of(outbreak, detector=detector)
+    found = fit_with_warnings(corrector, outbreak.X, outbreak.y)
+    assert message in found[RuleRefusedWarning]
+    assert "no rule could be learnt" in found[NotCertifiedWarning]
+    assert len(corrector.report_.refused) == 3
+    assert keeps_the_legacy_answer(corrector, outbreak)
+
+
+class FailsForOne(FisherDetector):
+    def fit(self, X, y, sample_weight=None):
+        if np.sum(y) < 50:
+            raise RuntimeError("too few errors for me")
+        return super().fit(X, y, sample_weight)
+
+
+def test_the_other_rules_go_on(outbreak):
+    corrector = corrector_of(outbreak, detector=FailsForOne())
+    found = fit_with_warnings(corrector, outbreak.X, outbreak.y)
+    assert list(found) == [RuleRefusedWarning]
+    assert corrector.rules_.certified
+    assert 2 in corrector.predict(outbreak.X_new)
+
+
+def test_weights_for_a_detector_that_takes_none(outbreak):
+    with pytest.raises(ValueError, match=r"KNeighborsClassifier.fit does not take it"):
+        corrector_of(outbreak, detector=KNeighborsClassifier()).fit(
+            outbreak.X, outbreak.y, sample_weight=np.ones(1200)
+        )
+
+
+# --- parameters -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_damage": 0}, r"max_damage must lie in \(0, 1\), got 0"),
+        ({"max_damage": 1.5}, r"max_damage must lie in \(0, 1\), got 1.5"),
+        ({"max_damage": "low"}, "max_damage.*got 'low'"),
+        ({"max_damage": None}, "max_damage and alert_budget are both None"),
+        ({"confidence_level": 95}, "confidence_level.*got 95"),
+        ({"time_margin": -0.1}, "time_margin must be 0 or more, got -0.1"),
+        ({"legacy_accuracy": 97}, "legacy_accuracy.*got 97"),
+        ({"alert_budget": 25}, "'25/day', got 25"),
+        ({"alert_budget": "25/week"}, "got '25/week'"),
+        ({"alert_budget": "many/day"}, "got 'many/day'"),
+        ({"alert_budget": True}, "got True"),
+        ({"action": "delete"}, "'relabel' or 'flag', got 'delete'"),
+        ({"per": "customer"}, "per must be one of.*got 'customer'"),
+        ({"detector": "auto"}, "detector='auto' is not available in this version"),
+        ({"detector": "fisher"}, "detector='fisher'.*FisherDetector"),
+        ({"features": "inputs"}, "got 'inputs'"),
+        ({"features": "leaves"}, "'leaves' is not available in this version"),
+        ({"confusions": "some"}, "confusions must be 'all'.*got 'some'"),
+        ({"confusions": 2}, "confusions must be 'all'.*got 2"),
+        ({"confusions": [(0, 1, 2)]}, r"got \(0, 1, 2\)"),
+        ({"confusions": [2, 2]}, r"unique, got \['to 2'\] more than once"),
+        ({"calibration_fraction": 1.0}, "calibration_fraction.*got 1.0"),
+        ({"calibration_fraction": "half"}, "calibration_fraction.*got 'half'"),
+        ({"validation_fraction": "auto"}, "validation_fraction.*got 'auto'"),
+        ({"validation_fraction": 0}, "validation_fraction.*got 0"),
+        ({"random_state": "seed"}, "'seed' cannot be used to seed"),
+    ],
+)
+def test_parameters_are_quoted_with_the_way_out(outbreak, options, message):
+    with pytest.raises(ValueError, match=message):
+        corrector_of(outbreak, **options).fit(outbreak.X, outbreak.y)
+
+
+@pytest.mark.parametrize("estimator", [None, "model", LinearRegression()])
+def test_an_estimator_that_is_no_classifier(outbreak, estimator):
+    if estimator is not None and not isinstance(estimator, str):
+        estimator.fit(outbreak.X, outbreak.y)
+    with pytest.raises(
+        ValueError, match=r"estimator must be a classifier.*ColumnModel"
+    ):
+        ErrorCorrector(estimator).fit(outbreak.X, outbreak.y)
+
+
+def test_a_class_instead_of_an_estimator(outbreak):
+    with pytest.raises(TypeError, match=r"got estimator class instead"):
+        ErrorCorrector(LogisticRegression).fit(outbreak.X, outbreak.y)
+
+
+def test_a_confusion_that_never_occurs_is_refused_by_name(outbreak):
+    corrector = corrector_of(outbreak, confusions=["typo", (2, 0), 2])
+    found = fit_with_warnings(corrector, outbreak.X, outbreak.y)
+    assert list(found) == [RuleRefusedWarning]
+    refused = {r.name: r.reason for r in corrector.report_.refused}
+    assert refused == dict.fromkeys(("to typo", "2 to 0"), "no error of this kind")
+    assert [rule.to for rule in corrector.rules_] == [2]
+
+
+@pytest.mark.parametrize("method", ["predict", "trace", "certify", "score"])
+def test_before_fit_there_is_nothing_to_ask(outbreak, method):
+    arguments = [outbreak.X, outbreak.y] if method == "score" else [outbreak.X]
+    with pytest.raises(NotFittedError):
+        getattr(corrector_of(outbreak), method)(*arguments)

@@ -1,0 +1,75 @@
+"""The checks of scikit-learn on every estimator, with a counted minimum."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.estimator_checks import check_estimator
+
+from rarecorrect import ColumnModel, ErrorCorrector, FisherDetector
+
+# The checks use rows by the dozen: most fits certify nothing, and say so.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::rarecorrect.NotCertifiedWarning"),
+    pytest.mark.filterwarnings("ignore::rarecorrect.RuleRefusedWarning"),
+]
+
+ESTIMATORS = {
+    "default": ErrorCorrector(LogisticRegression()),
+    "wide budget": ErrorCorrector(
+        LogisticRegression(), max_damage=0.2, confidence_level=0.5
+    ),
+    "pipeline": ErrorCorrector(make_pipeline(StandardScaler(), LogisticRegression())),
+    "detector": FisherDetector(),
+    "column": ColumnModel(score=0),
+}
+FEWEST_CHECKS = 55
+FEWEST_ACTIVE_FITS = 15
+
+_SPLIT = (
+    "rows are split at random into those that teach and those that calibrate, so a row "
+    "of weight k is not the same as k rows"
+)
+EXPECTED_FAILURES = {
+    "check_sample_weight_equivalence_on_dense_data": _SPLIT,
+    "check_sample_weight_equivalence_on_sparse_data": _SPLIT,
+}
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_estimator_checks(name, monkeypatch):
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # or one check is skipped
+    active = _count_fits_with_an_active_rule(monkeypatch)
+    estimator = ESTIMATORS[name]
+    expected = EXPECTED_FAILURES if isinstance(estimator, ErrorCorrector) else {}
+    results = check_estimator(
+        estimator, expected_failed_checks=expected, on_skip=None, on_fail=None
+    )
+    failed = {r["check_name"]: r["exception"] for r in results if _went_wrong(r)}
+    assert failed == {}
+    assert Counter(r["status"] for r in results)["passed"] >= FEWEST_CHECKS
+    if name == "wide budget":
+        assert active["fits"] >= FEWEST_ACTIVE_FITS
+
+
+def _went_wrong(result):
+    return result["status"] not in ("passed", "xfail")
+
+
+def _count_fits_with_an_active_rule(monkeypatch):
+    found = Counter()
+    fit = ErrorCorrector.fit
+
+    @functools.wraps(fit)
+    def counting(self, *args, **kwargs):
+        fitted = fit(self, *args, **kwargs)
+        found["fits"] += self.rules_.certified
+        return fitted
+
+    monkeypatch.setattr(ErrorCorrector, "fit", counting)
+    return found

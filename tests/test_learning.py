@@ -1,0 +1,183 @@
+"""From errors to rules: what is learnt, and what is judged on rows left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.decomposition import PCA
+from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.tree import DecisionTreeClassifier
+
+from rarecorrect.detectors import FisherDetector
+from rarecorrect.fit_report import cross_validated_gain
+from rarecorrect.learning import FittingRows, cross_scores, fit_detector, learn_rules
+from rarecorrect.metrics import clopper_pearson
+
+RNG = np.random.default_rng(0)
+Z = RNG.normal(size=(400, 3))
+Y = RNG.integers(0, 3, size=400)
+LABELS = np.where(np.arange(400) < 60, (Y + 1) % 3, Y)  # 60 errors
+Z[:60] += 1.5
+
+
+def fitting_rows(**columns):
+    wrong = np.flatnonzero(LABELS != Y)
+    right = np.flatnonzero(LABELS == Y)
+    return FittingRows(Z, Y, LABELS, right, wrong, **columns)
+
+
+DEFAULT = FisherDetector()
+
+
+def learnt(detector=DEFAULT, **options):
+    rules, refused = learn_rules(fitting_rows(), detector, **options)
+    assert refused == []
+    return rules
+
+
+class Recalling(ClassifierMixin, BaseEstimator):
+    """Scores 1 for rows whose first column it saw in fit, else 0."""
+
+    seen: list  # of every fit of any copy
+
+    def __init__(self, seen=None):
+        self.seen = seen
+
+    def __sklearn_clone__(self):
+        return Recalling(self.seen)
+
+    def fit(self, rows, y):
+        self.known_ = set(rows[:, 0].tolist())
+        if self.seen is not None:
+            self.seen.append(y)
+        return self
+
+    def decision_function(self, rows):
+        return np.array([float(v in self.known_) for v in rows[:, 0]])
+
+
+@pytest.mark.parametrize("n_errors", [2, 3, 5, 30])
+def test_every_row_is_scored_by_a_detector_that_did_not_see_it(n_errors):
+    rows = np.arange(100.0)[:, None]
+    is_error = np.arange(100) < n_errors
+    assert not cross_scores(Recalling(), rows, is_error).any()
+    assert Recalling().fit(rows, is_error).decision_function(rows).all()
+
+
+def test_rows_of_one_group_are_left_out_together():
+    groups = np.arange(120) // 4
+    rows = groups[:, None].astype(float)
+    is_error = np.arange(120) % 40 == 0  # three groups of errors, with right rows
+    found = cross_scores(Recalling(), rows, is_error, groups=groups)
+    assert not found.any()
+
+
+def test_few_errors_are_left_out_one_at_a_time():
+    seen = []
+    is_error = np.arange(100) < 3
+    cross_scores(Recalling(seen), np.arange(100.0)[:, None], is_error)
+    assert len(seen) == 5
+    assert sorted(3 - y.sum() for y in seen) == [0, 0, 1, 1, 1]
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_a_single_error_cannot_be_left_out(grouped):
+    is_error = np.arange(100) < (2 if grouped else 1)
+    groups = np.arange(100) // 2 if grouped else None
+    found = cross_scores(FisherDetector(), Z[:100], is_error, groups=groups)
+    assert_array_equal(np.isnan(found), is_error)
+
+
+def test_a_memory_for_noise_earns_no_gain():
+    noise = replace(fitting_rows(), Z=RNG.normal(size=(400, 3)))
+    tree = ExtraTreesClassifier(20, random_state=0)
+    rules, _ = learn_rules(noise, tree)
+    for rule in rules:
+        scores = rule.scaled(rule.score(noise.Z[noise.right]))
+        gain = cross_validated_gain(rule, np.quantile(scores, 0.95))[0]
+        assert gain < 0.3
+
+
+def test_one_rule_for_each_true_label_with_its_errors_and_background():
+    for rule in learnt():
+        errors = (rule.to == Y) & (LABELS != Y)
+        right = (LABELS == Y) & (rule.to != LABELS)
+        assert (rule.n_errors, rule.n_background) == (errors.sum(), right.sum())
+        share = errors.sum() / 60 / (right.sum() / 340)
+        assert_allclose(rule.log_share, np.log(share))
+        assert rule.left_out.size == errors.sum()
+        assert (np.diff(rule.left_out) >= 0).all()
+
+
+def test_flagging_compares_with_all_right_decisions():
+    for rule in learnt(action="flag"):
+        assert rule.n_background == 340
+
+
+def left_out_scores(rule):
+    """Scaled scores of errors and right decisions by detectors without them."""
+    errors = np.flatnonzero((rule.to == Y) & (LABELS != Y))
+    right = np.flatnonzero((LABELS == Y) & (rule.to != LABELS))
+    rows = np.r_[right, errors]
+    is_error = np.arange(rows.size) >= right.size
+    scaled = rule.scaled(cross_scores(FisherDetector(), Z[rows], is_error))
+    return scaled[is_error], scaled[~is_error]
+
+
+def test_scale_and_left_out_scores_come_from_rows_left_out():
+    for rule in learnt():
+        errors, right = left_out_scores(rule)
+        assert_allclose(rule.left_out, np.sort(errors))
+        ranks = np.exp(rule.log_share - right)  # the scale is minus the log tail rank
+        body = np.argsort(right)[: right.size // 2]
+        at_least = [(right >= right[i]).sum() for i in body]
+        assert_allclose(ranks[body], (1 + np.array(at_least)) / (right.size + 1))
+
+
+def test_a_rule_is_mute_where_it_would_hurt_more_than_it_helps():
+    for rule in learnt():
+        errors, right = left_out_scores(rule)
+
+        def index(t, errors=errors, right=right):
+            return np.mean(errors > t) - np.mean(right > t)
+
+        best = max(index(t) for t in np.r_[-np.inf, errors, right])
+        assert_allclose(index(rule.worth), best)
+
+
+def test_the_gain_is_the_share_of_left_out_errors_that_would_fire():
+    rule = learnt()[0]
+    threshold = float(np.quantile(rule.left_out, 0.4))
+    caught = int(np.sum(rule.left_out > max(threshold, rule.worth)))
+    found = cross_validated_gain(rule, threshold)
+    n = rule.left_out.size
+    assert found == (caught / n, *clopper_pearson(caught, n, 0.95))
+    mute = replace(rule, worth=np.inf)
+    assert cross_validated_gain(mute, -np.inf)[0] == 0
+    unknown = replace(rule, left_out=np.array([np.nan]))
+    assert np.isnan(cross_validated_gain(unknown, threshold)).all()
+
+
+def test_a_rule_is_known_by_what_it_was_learnt_from():
+    one, again = learnt()[0], learnt()[0]
+    assert one.identity == again.identity
+    assert one.with_state("shadow").identity == one.identity
+    others = [
+        learnt(action="flag")[0],
+        learnt(FisherDetector(shrinkage=0.5))[0],
+        learnt(ExtraTreesClassifier(5))[0],
+        learnt(ExtraTreesClassifier(5), random_state=1)[0],
+    ]
+    assert len({one.identity, *(rule.identity for rule in others)}) == 5
+
+
+def test_seeds_reach_every_part_of_a_detector_and_spare_those_that_are_set():
+    parts = make_pipeline(PCA(2), DecisionTreeClassifier(random_state=3))
+    found = fit_detector(parts, Z, LABELS != Y, random_state=7)
+    assert (found[0].random_state, found[1].random_state) == (7, 3)
+    assert parts[0].random_state is None
