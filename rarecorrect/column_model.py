@@ -175,7 +175,7 @@ class ColumnModel(ClassifierMixin, BaseEstimator):
         labels: NDArray[Any] = self.classes_[self._winner(self._scores(table))]
         return labels
 
-    @available_if(lambda self: self.label is None)  # type: ignore[untyped-decorator]
+    @available_if(lambda self: self.label is None)
     def decision_function(self, X: Any) -> NDArray[np.float64]:
         """Return the scores as confidence in the decision.
 
@@ -207,7 +207,7 @@ class ColumnModel(ClassifierMixin, BaseEstimator):
         # 0 would read as a negative decision.
         return np.where(distance == 0, np.finfo(np.float64).tiny, distance)
 
-    @available_if(_has_probabilities)  # type: ignore[untyped-decorator]
+    @available_if(_has_probabilities)
     def predict_proba(self, X: Any) -> NDArray[np.float64]:
         """Return the scores as shares of 1: a ranking, not calibrated probabilities.
 

@@ -114,7 +114,8 @@ def outbreak_table(
 
 
 def _days(data: pd.DataFrame, first: int, last: int) -> pd.DataFrame:
-    return data.loc[data["day"].between(first, last)]
+    found: pd.DataFrame = data[data["day"].between(first, last)]
+    return found
 
 
 def _shown(window: pd.DataFrame, k: int, model: Any, seed: int) -> pd.DataFrame:

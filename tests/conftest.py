@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from numpy.typing import NDArray
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 # A test that is slow on a busy machine is not wrong: no timing assertions.
 settings.register_profile(
@@ -132,3 +133,10 @@ def outbreak() -> Outbreak:
     old = np.flatnonzero(y[:600] != 2)
     model = LogisticRegression().fit(X[old], y[old])
     return Outbreak(model, X[600:1800], y[600:1800], X[1800:], y[1800:])
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Many small products in many threads are slower than in one, on a busy machine."""
+    with threadpool_limits(1):
+        yield

@@ -144,7 +144,8 @@ def test_a_rule_is_mute_where_it_would_hurt_more_than_it_helps():
         errors, right = left_out_scores(rule)
 
         def index(t, errors=errors, right=right):
-            return np.mean(errors > t) - np.mean(right > t)
+            """Share of all errors less share of all right decisions changed."""
+            return np.sum(errors > t) / 60 - np.sum(right > t) / 340
 
         best = max(index(t) for t in np.r_[-np.inf, errors, right])
         assert_allclose(index(rule.worth), best)
