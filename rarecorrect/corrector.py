@@ -361,6 +361,14 @@ default="all"
         self.rules_ = self.rules_.certified_by(*entries)
         self.report_ = self.report_.updated(self.rules_)
         self._tell()
+        for entry in entries:
+            if entry not in self.rules_.current:
+                few = next(iter(entry.certificates.values()))
+                warnings.warn(
+                    f"{few}; the certificate in force stays",
+                    NotCertifiedWarning,
+                    stacklevel=2,
+                )
         return self
 
     def predict(self, X: Any, *, segment: npt.ArrayLike | None = None) -> Array:
@@ -505,14 +513,8 @@ default="all"
     def __sklearn_clone__(self) -> ErrorCorrector:
         # clone would unfit the legacy model, and the next fit would silently refit it
         params = self.get_params(deep=False)
-        fitted = _is_fitted(self.estimator)
         copied = type(self)(
-            **{
-                name: value
-                if name == "estimator" and fitted
-                else clone(value, safe=False)
-                for name, value in params.items()
-            }
+            **{name: _cloned(name, value) for name, value in params.items()}
         )
         if hasattr(self, "_metadata_request"):  # set_fit_request(groups=True) ...
             copied._metadata_request = copy.deepcopy(self._metadata_request)
@@ -802,6 +804,15 @@ def _refuse_one_dimension(X: Any) -> None:
             f"Expected 2D array, got 1D array of {X.size} numbers instead. Reshape "
             "your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
         )
+
+
+def _cloned(name: str, value: Any) -> Any:
+    """Clone of a parameter; fitted models and fitted transformers stay as they are."""
+    if name == "features" and isinstance(value, list | tuple):
+        return type(value)(_cloned(name, item) for item in value)
+    if name in ("estimator", "features") and hasattr(value, "fit"):
+        return value if _is_fitted(value) else clone(value)
+    return clone(value, safe=False)
 
 
 def _has_tags(estimator: Any) -> bool:

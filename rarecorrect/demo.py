@@ -123,7 +123,8 @@ def _shown(window: pd.DataFrame, k: int, model: Any, seed: int) -> pd.DataFrame:
     new = window[window["fraud_type"] == NEW_TYPE].sample(k, random_state=seed)
     before = window[window["day"] < FIRST_DAY]
     right = model.predict(before[list(FEATURES)]) == before["is_fraud"]
-    return pd.concat([before[right], new])
+    shown: pd.DataFrame = pd.concat([before[right], new])
+    return shown
 
 
 def _measure(name: str, predict: Any, model: Any, test: pd.DataFrame) -> dict[str, Any]:

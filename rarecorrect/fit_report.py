@@ -71,7 +71,9 @@ class FitReport:
 
     def updated(self, book: RuleBook) -> FitReport:
         """Return the same record about another version of the book."""
-        return replace(self, book=book)
+        entry = book.entry("damage")
+        n = self.n_calibration if entry is None else entry.scores.size
+        return replace(self, book=book, n_calibration=n)
 
     @property
     def certificates(self) -> list[Certificate]:

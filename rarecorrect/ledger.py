@@ -53,6 +53,11 @@ class LedgerEntry:
         default_factory=lambda: np.empty(0), repr=False
     )
 
+    @property
+    def certifies(self) -> bool:
+        """Whether a threshold is certified for any stratum."""
+        return any(c.certified for c in self.certificates.values())
+
     def covers(self, identities: set[str]) -> bool:
         """Whether the certificates hold for a book with these active rules.
 

@@ -141,11 +141,20 @@ class RuleBook:
         return replace(self.parent, entries=self.entries)
 
     def certified_by(self, *found: LedgerEntry) -> RuleBook:
-        """Return a book whose thresholds are those of new ledger entries."""
-        kinds = {entry.kind for entry in found}
-        kept = tuple(entry for entry in self.current if entry.kind not in kinds)
+        """Return a book whose thresholds are those of new ledger entries.
+
+        An entry that certifies nothing (too few rows) is recorded, but does not take
+        the place of one that does and covers the active rules.
+        """
+        current = {entry.kind: entry for entry in self.current}
+        for entry in found:
+            old = self.entry(entry.kind)
+            if entry.certifies or old is None or not old.certifies:
+                current[entry.kind] = entry
         return self._next(
-            "certify", entries=(*self.entries, *found), current=(*kept, *found)
+            "certify",
+            entries=(*self.entries, *found),
+            current=tuple(current.values()),
         )
 
     @property
@@ -179,10 +188,7 @@ class RuleBook:
     def certified(self) -> bool:
         """Whether there is a rule in service with every budget certified somewhere."""
         found = [self.entry(kind) for kind in self.budgets]
-        return bool(self.active) and all(
-            e is not None and any(c.certified for c in e.certificates.values())
-            for e in found
-        )
+        return bool(self.active) and all(e is not None and e.certifies for e in found)
 
     def certificate(self, stratum: Hashable = None) -> Certificate | None:
         """Damage certificate of a stratum, or of the whole; None if there is none."""

@@ -1245,5 +1245,26 @@ def test_the_way_out_of_too_few_unlabelled_rows(outbreak):
     corrector = fitted(outbreak, legacy_accuracy=0.5)
     text = the_way_out(lambda: corrector.certify(outbreak.X_new[:100]))
     needed = rows_needed(0.025, 0.96)
-    assert "100 rows certify at best a damage of 3.17 % at 95 %" in text
-    assert f"pass {needed - 100} more, or set max_damage=0.064" in text
+    assert f"needs {needed} rows, got 100; the certificate in force stays" in text
+    assert "at most 5 % of right decisions if the legacy accuracy is at least" in text
+
+
+def test_too_few_fresh_rows_leave_the_certificate_in_force(outbreak):
+    corrector = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
+    corrector.fit(outbreak.X[:800], outbreak.y_new[:800])
+    before = corrector.predict(outbreak.X)
+    with pytest.warns(NotCertifiedWarning, match="the certificate in force stays"):
+        corrector.certify(outbreak.X[800:810], outbreak.y_new[800:810])
+    assert_array_equal(corrector.predict(outbreak.X), before)
+    corrector.certify(outbreak.X[800:], outbreak.y_new[800:])
+    right = outbreak.model.predict(outbreak.X[800:]) == outbreak.y_new[800:]
+    assert corrector.rules_.certificate().n_calibration == right.sum()
+    assert f"{right.sum():,} right decisions" in str(corrector.report_)
+
+
+def test_clone_keeps_a_fitted_transformer_and_unfits_none():
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    fitted, unfitted = StandardScaler().fit(X), StandardScaler()
+    copied = clone(ErrorCorrector(LogisticRegression(), features=[fitted, unfitted]))
+    assert copied.features[0] is fitted
+    assert copied.features[1] is not unfitted
