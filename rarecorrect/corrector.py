@@ -11,18 +11,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
-from sklearn.exceptions import NotFittedError
 from sklearn.metrics import accuracy_score
 from sklearn.utils import (
-    assert_all_finite,
     check_consistent_length,
     check_random_state,
-    column_or_1d,
     get_tags,
     indexable,
 )
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
+from sklearn.utils.multiclass import unique_labels
 from sklearn.utils.validation import (
     check_is_fitted,
     has_fit_parameter,
@@ -36,6 +33,15 @@ from rarecorrect.detectors import FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
 from rarecorrect.features import FeatureExtractor, Reading
 from rarecorrect.fit_report import FitReport, warn_about_training_rows
+from rarecorrect.inputs import (
+    check_labels,
+    check_legacy_model,
+    cloned_parameter,
+    has_tags,
+    is_fitted,
+    refuse_one_dimension,
+    side_of,
+)
 from rarecorrect.learning import (
     FittingRows,
     Refusal,
@@ -262,8 +268,10 @@ default="all"
         """
         self._check_parameters()
         X = indexable(X)[0]
-        y = self._check_labels(X, y)
-        side = _side(
+        validate_data(self, X, skip_check_array=True)
+        refuse_one_dimension(X)
+        y = check_labels(X, y)
+        side = side_of(
             len(y),
             groups=groups,
             calibration_mask=calibration_mask,
@@ -330,7 +338,7 @@ default="all"
         """
         check_is_fitted(self)
         reading = self._read(X)
-        side = _side(
+        side = side_of(
             len(reading.labels),
             groups=groups,
             segment=segment,
@@ -473,7 +481,7 @@ default="all"
             digest of the calibration rows.
         """
         reading, rows, winner = self._corrections(X, segment)
-        side = _side(len(reading.labels), segment=segment)
+        side = side_of(len(reading.labels), segment=segment)
         return trace_frame(
             self.rules_,
             reading,
@@ -502,7 +510,7 @@ default="all"
             For ``estimator__...`` if the legacy model is fitted: it is in service.
         """
         inner = [name for name in params if name.startswith("estimator__")]
-        if inner and _is_fitted(params.get("estimator", self.estimator)):
+        if inner and is_fitted(params.get("estimator", self.estimator)):
             raise ValueError(
                 f"{inner[0]}: the legacy model is fitted and never changed; pass an "
                 "unfitted estimator to tune it"
@@ -511,10 +519,9 @@ default="all"
         return self
 
     def __sklearn_clone__(self) -> ErrorCorrector:
-        # clone would unfit the legacy model, and the next fit would silently refit it
         params = self.get_params(deep=False)
         copied = type(self)(
-            **{name: _cloned(name, value) for name, value in params.items()}
+            **{name: cloned_parameter(name, value) for name, value in params.items()}
         )
         if hasattr(self, "_metadata_request"):  # set_fit_request(groups=True) ...
             copied._metadata_request = copy.deepcopy(self._metadata_request)
@@ -522,7 +529,7 @@ default="all"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        legacy = get_tags(self.estimator) if _has_tags(self.estimator) else tags
+        legacy = get_tags(self.estimator) if has_tags(self.estimator) else tags
         # one by one: a frozen model's tag object would switch nearly all checks off
         tags.input_tags.sparse = legacy.input_tags.sparse
         tags.input_tags.allow_nan = legacy.input_tags.allow_nan
@@ -545,13 +552,7 @@ default="all"
         )
 
     def _check_parameters(self) -> None:
-        legacy = self.estimator
-        regressor = _has_tags(legacy) and get_tags(legacy).estimator_type == "regressor"
-        if regressor or not hasattr(legacy, "predict"):
-            raise ValueError(
-                f"estimator must be a classifier, fitted or not, got {legacy!r}; for a "
-                "vendor's score use ColumnModel"
-            )
+        check_legacy_model(self.estimator)
         if self.action not in ("relabel", "flag"):
             raise ValueError(f"action must be 'relabel' or 'flag', got {self.action!r}")
         if self.per not in _PER:
@@ -573,22 +574,6 @@ default="all"
                 continue
             check_share(value, name)
 
-    def _check_labels(self, X: Any, y: Any) -> Array:
-        if y is None:
-            raise ValueError(
-                "requires y to be passed, but the target y is None: errors are known "
-                "by their true labels"
-            )
-        validate_data(self, X, skip_check_array=True)
-        _refuse_one_dimension(X)
-        # a list goes through object: numpy would turn [1, "a"] into ["1", "a"]
-        kind = None if hasattr(y, "dtype") else object
-        y = as_labels(column_or_1d(np.asarray(y, dtype=kind), warn=True), "y")
-        assert_all_finite(y)
-        check_consistent_length(X, y)
-        check_classification_targets(y)
-        return np.asarray(y)
-
     def _settle_estimator(
         self,
         X: Any,
@@ -598,7 +583,7 @@ default="all"
         rng: np.random.Generator,
     ) -> npt.NDArray[np.bool_]:
         """Use the legacy model as it is, or fit one; return rows it has not seen."""
-        if _is_fitted(self.estimator):
+        if is_fitted(self.estimator):
             self.estimator_ = self.estimator
             return np.ones(len(y), dtype=bool)
         unseen = held_out(
@@ -734,7 +719,7 @@ default="all"
 
     def _read(self, X: Any) -> Reading:
         X = indexable(X)[0]
-        _refuse_one_dimension(X)
+        refuse_one_dimension(X)
         validate_data(self, X, reset=False, skip_check_array=True)
         return self.features_.read(X)
 
@@ -750,7 +735,7 @@ default="all"
     def _corrections(self, X: Any, segment: Any) -> tuple[Reading, Indices, Indices]:
         check_is_fitted(self)
         reading = self._read(X)
-        side = _side(len(reading.labels), segment=segment)
+        side = side_of(len(reading.labels), segment=segment)
         strata = self._strata(reading.labels, side.segment)
         rows, winner = self.rules_.fires(reading.features, reading.labels, strata)
         return reading, rows, winner
@@ -781,49 +766,3 @@ default="all"
             to[winner] if rows.size else rows,
             tail_ranks(score, self.rules_.calibration_scores),
         )
-
-
-def _side(n: int, **columns: Any) -> Side:
-    return Side(**{name: _as_column(v, n, name) for name, v in columns.items()})
-
-
-def _as_column(values: Any, n: int, name: str) -> Array | None:
-    if values is None:
-        return None
-    column = np.asarray(values)
-    if column.shape != (n,):
-        raise ValueError(f"{name} must have shape ({n},), got {column.shape}")
-    if name in ("groups", "segment") and column.dtype == object:
-        column = column.astype(str)  # None and NaN have no order
-    return column.astype(bool) if name == "calibration_mask" else column
-
-
-def _refuse_one_dimension(X: Any) -> None:
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
-        raise ValueError(
-            f"Expected 2D array, got 1D array of {X.size} numbers instead. Reshape "
-            "your data: X.reshape(-1, 1) for one column, X.reshape(1, -1) for one row"
-        )
-
-
-def _cloned(name: str, value: Any) -> Any:
-    """Clone of a parameter; fitted models and fitted transformers stay as they are."""
-    if name == "features" and isinstance(value, list | tuple):
-        return type(value)(_cloned(name, item) for item in value)
-    if name in ("estimator", "features") and hasattr(value, "fit"):
-        return value if _is_fitted(value) else clone(value)
-    return clone(value, safe=False)
-
-
-def _has_tags(estimator: Any) -> bool:
-    return hasattr(estimator, "__sklearn_tags__")
-
-
-def _is_fitted(estimator: Any) -> bool:
-    if not hasattr(estimator, "fit"):
-        return hasattr(estimator, "predict")
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return False
-    return True
