@@ -99,16 +99,21 @@ class Certificate:
 
     def __str__(self) -> str:
         level = f"{100 * self.confidence_level:.4g} %"
-        what = f"{100 * self.max_damage:.4g} % of {self.population}"
+        share = f"{100 * self.max_damage:.4g} %"
+        wanted = f"{share} of {self.population}"
+        certified = f"changes at most {wanted}"
+        if self.unit == "days":
+            wanted = f"{share} of further days with {self.population}"
+            certified = f"at most {wanted}"
         if not self.certified:
             return (
-                f"not certifiable: {what} at {level} confidence needs "
+                f"not certifiable: {wanted} at {level} confidence needs "
                 f"{rows_needed(self.max_damage, self.confidence_level):,} "
                 f"{self.unit}, got {self.n_calibration:,}"
             )
         return (
-            f"changes at most {what} ({level} confidence, "
-            f"{self.n_calibration:,} {self.unit}, {self.n_exceeding:,} above)"
+            f"{certified} ({level} confidence, {self.n_calibration:,} {self.unit}, "
+            f"{self.n_exceeding:,} above)"
         )
 
 
@@ -418,7 +423,7 @@ def daily_threshold(
         exceed_probability,
         confidence_level,
         "days",
-        f"days with more than {int(cap)} alerts",
+        f"more than {int(cap)} alerts",
     )
 
 

@@ -293,7 +293,8 @@ default="all"
         entries = terms.first_entries(
             book, reading, roles, strata=strata, side=side, rng=rng
         )
-        self.rules_ = book.certified_by(*entries)
+        # the fitted book is the first version: there is nothing before it to undo
+        self.rules_ = replace(book.certified_by(*entries), parent=None, event="fit")
         self.report_ = self._report(
             reading.labels == y, unseen, roles, refused, terms, side
         )

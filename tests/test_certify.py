@@ -479,3 +479,15 @@ def test_the_same_rows_and_seed_give_the_same_choice():
     weight = np.random.default_rng(0).random(100) + 0.01
     assert_array_equal(thin(weight, 100, 3), thin(weight, 100, 3))
     assert_array_equal(one_per_group([1, 1, 2], 3, 3), one_per_group([1, 1, 2], 3, 3))
+
+
+def test_a_daily_certificate_speaks_of_days():
+    days = np.repeat(np.arange(40), 50)
+    scores = np.random.default_rng(0).normal(size=2000)
+    found = str(daily_threshold(scores, days, cap=3))
+    assert found.startswith(
+        "at most 10 % of further days with more than 3 alerts (95 %"
+    )
+    few = str(daily_threshold(scores[:500], days[:500], cap=3))
+    assert few.startswith("not certifiable: 10 % of further days with more than 3 al")
+    assert few.endswith("needs 29 days, got 10")
