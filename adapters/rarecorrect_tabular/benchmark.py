@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from rarecorrect_tabular.loader import TransactionTable
 from rarecorrect_tabular.methods import Method, available_methods
-from rarecorrect_tabular.protocol import Outcome, Plan, run_task
+from rarecorrect_tabular.protocol import Outcome, Plan, run_task, shortcoming
 from rarecorrect_tabular.task import CorrectionTask
 from rarecorrect_tabular.tasks import make_task, task_names
+from rarecorrect_tabular.tuning import TunedPeer, tune_peers, tuned_methods
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,7 @@ class BenchmarkResult:
         One row per task, reading, number of cases, draw, method, budget and window.
     outcome : Outcome
     tasks : list of TaskFacts
+    tuned : list of TunedPeer
     plan : Plan
     data_set : str
     n_rows : int
@@ -71,10 +73,11 @@ class BenchmarkResult:
     frame: pd.DataFrame
     outcome: Outcome
     tasks: list[TaskFacts]
+    tuned: list[TunedPeer]
     plan: Plan
     data_set: str
     n_rows: int
-    seconds: float = field(default=0.0)
+    seconds: float
 
 
 class Progress:
@@ -125,7 +128,7 @@ def run_benchmark(
     unknown = sorted(set(scenarios) - set(known))
     if unknown:
         raise ValueError(f"no scenario {unknown[0]!r} in this table; it has {known}")
-    outcome, facts = Outcome(), []
+    outcome, facts, tuned = Outcome(), [], []
     if methods is None:
         methods, missing = available_methods()
         outcome.notes += [
@@ -138,17 +141,37 @@ def run_benchmark(
         for name in scenarios or known:
             show.start(f"legacy model without {name}")
             task = make_task(table, name, sizes=plan.sizes, seed=plan.seed)
-            show.task(task.name, plan.steps(task))
             facts.append(TaskFacts.of(task))
-            outcome.add(run_task(task, plan, methods, on_draw=show.draw))
+            peers = _tuned(task, plan, methods, show)
+            tuned += peers
+            show.task(task.name, plan.steps(task))
+            all_methods = methods | tuned_methods(peers, methods)
+            outcome.add(run_task(task, plan, all_methods, on_draw=show.draw))
     if not outcome.rows:
         raise ValueError("; ".join(outcome.notes))
     return BenchmarkResult(
         pd.DataFrame(outcome.rows),
         outcome,
         facts,
+        tuned,
         plan,
         table.schema.name,
         len(table),
         time.perf_counter() - begin,
+    )
+
+
+def _tuned(
+    task: CorrectionTask, plan: Plan, methods: dict[str, Method], show: Progress
+) -> list[TunedPeer]:
+    if not plan.tuning_cases or shortcoming(task):
+        return []
+    show.start(f"tuning the peers for {task.name}")
+    return tune_peers(
+        task,
+        methods,
+        plan.tuning_cases,
+        damages=plan.damages,
+        seed=plan.seed,
+        sizes=plan.sizes,
     )

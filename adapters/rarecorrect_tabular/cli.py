@@ -134,7 +134,7 @@ def _show(result: BenchmarkResult, quick: bool) -> None:
     if quick:
         draws = max(result.plan.draws.values())
         title += f" (quick: {draws} draws, one reading, smaller samples)"
-    header, rows = gain_table(result, "certified_gain", reading)
+    header, rows = gain_table(result, "certified_gain", reading, errors=False)
     table = Table(title=title)
     for name in header:
         table.add_column(name)
@@ -142,7 +142,7 @@ def _show(result: BenchmarkResult, quick: bool) -> None:
         table.add_row(*row)
     console = Console()
     if not console.is_terminal:
-        console = Console(width=200)
+        console = Console(width=160)
     console.print(table)
     verdicts = separability_verdicts(result.frame)
     for (task, verdict), _ in verdicts.groupby(["task", "verdict"], sort=False):

@@ -24,7 +24,8 @@ from rarecorrect_tabular.task import CorrectionTask, Draw
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
 Scorer = Callable[[Indices], Array]
-Method = Callable[[CorrectionTask, Draw], Scorer]
+# a task and a draw, with or without settings of the learner -> a score of rows
+Method = Callable[..., Scorer]
 
 _TREE_BACKGROUND = 10_000
 _TIE_BREAK = 1e-3
@@ -50,13 +51,13 @@ def fisher_on_ranks(task: CorrectionTask, draw: Draw) -> Scorer:
     return lambda rows: detector.decision_function(ranks.transform(task.Z[rows]))
 
 
-def extra_trees(task: CorrectionTask, draw: Draw) -> Scorer:
+def extra_trees(task: CorrectionTask, draw: Draw, **settings: Any) -> Scorer:
     """200 randomised trees on a small background; a linear score breaks their ties."""
+    chosen = {"n_estimators": 200, "class_weight": "balanced"} | settings
     few = np.concatenate([draw.background[:_TREE_BACKGROUND], draw.cases])
     is_error = np.arange(few.size) >= few.size - draw.cases.size
-    trees = ExtraTreesClassifier(
-        200, class_weight="balanced", n_jobs=N_JOBS, random_state=draw.seed
-    ).fit(task.Z[few], is_error)
+    trees = ExtraTreesClassifier(**chosen, n_jobs=N_JOBS, random_state=draw.seed)
+    trees.fit(task.Z[few], is_error)
     linear = FisherDetector().fit(task.Z[few], is_error)
     scale = float(np.std(linear.decision_function(task.Z[few]))) or 1.0
 
@@ -68,21 +69,21 @@ def extra_trees(task: CorrectionTask, draw: Draw) -> Scorer:
     return score
 
 
-def logistic(task: CorrectionTask, draw: Draw) -> Scorer:
+def logistic(task: CorrectionTask, draw: Draw, **settings: Any) -> Scorer:
     """Logistic regression with balanced classes on standardised features."""
-    model = make_pipeline(
-        StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000)
-    ).fit(task.Z[draw.fitting].astype(float), draw.is_error)
+    chosen = {"class_weight": "balanced", "max_iter": 1000} | settings
+    model = make_pipeline(StandardScaler(), LogisticRegression(**chosen))
+    model.fit(task.Z[draw.fitting].astype(float), draw.is_error)
     return lambda rows: model.decision_function(task.Z[rows].astype(float))
 
 
-def xgboost(task: CorrectionTask, draw: Draw) -> Scorer:
+def xgboost(task: CorrectionTask, draw: Draw, **settings: Any) -> Scorer:
     """100 boosted trees of depth 4."""
     from xgboost import XGBClassifier
 
-    model = XGBClassifier(
-        n_estimators=100, max_depth=4, n_jobs=1, random_state=draw.seed
-    ).fit(task.Z[draw.fitting], draw.is_error.astype(int))
+    chosen = {"n_estimators": 100, "max_depth": 4} | settings
+    model = XGBClassifier(**chosen, n_jobs=1, random_state=draw.seed)
+    model.fit(task.Z[draw.fitting], draw.is_error.astype(int))
     return lambda rows: model.predict(task.Z[rows], output_margin=True)
 
 

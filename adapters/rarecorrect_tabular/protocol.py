@@ -46,6 +46,8 @@ class Plan:
         Of the error labels, in each cell.
     retraining_draws : int
         Draws in each cell that the legacy model is refitted for.
+    tuning_cases : int
+        Labelled cases that the peers are tuned on, once a task; 0: not tuned.
     seed : int
     sizes : Sizes
     """
@@ -58,17 +60,19 @@ class Plan:
     confidence_level: float = 0.95
     permutations: int = 20
     retraining_draws: int = 3
+    tuning_cases: int = 100
     seed: int = 0
     sizes: Sizes = field(default_factory=Sizes)
 
     @classmethod
     def quick(cls, seed: int = 0) -> Plan:
-        """Few draws, two numbers of cases, the headline reading, smaller samples."""
+        """Few draws, two numbers of cases, one reading, small samples, no tuning."""
         return cls(
             draws={5: 3, 20: 3},
             readings=("as seen",),
             permutations=5,
             retraining_draws=1,
+            tuning_cases=0,
             seed=seed,
             sizes=Sizes(20_000, 60_000, 50_000),
         )
@@ -84,8 +88,10 @@ class Plan:
             actual = reading if reading in task.readings else task.readings[0]
             if actual != reading and actual in self.readings:
                 continue
+            n_all = task.pool_cases.size
             for k, n in self.draws.items():
-                if k is None or k <= task.pool_cases.size:
+                same_as_all = k == n_all and None in self.draws
+                if k is None or (k <= n_all and not same_as_all):
                     yield actual, k, n
 
     def steps(self, task: CorrectionTask) -> int:
@@ -141,8 +147,7 @@ def run_task(
         Without rows, and with a note, where there is nothing to learn or to test.
     """
     outcome = Outcome()
-    lacking = _lacking(task)
-    if lacking:
+    if lacking := shortcoming(task):
         outcome.notes.append(f"{task.data_set}, {task.name}: {lacking}")
         return outcome
     for reading, k, n_draws in plan.cells(task):
@@ -167,7 +172,8 @@ def change_scores(
     return np.where(task.changeable[rows], values, -np.inf)
 
 
-def _lacking(task: CorrectionTask) -> str:
+def shortcoming(task: CorrectionTask) -> str:
+    """Why there is nothing to learn or to test, or an empty string."""
     if task.pool_cases.size < 2:
         return f"{task.pool_cases.size} errors in the correction window, 2 are needed"
     if task.n_test_cases == 0:
@@ -346,4 +352,5 @@ __all__ = [
     "Plan",
     "change_scores",
     "run_task",
+    "shortcoming",
 ]

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from rarecorrect_tabular.benchmark import BenchmarkResult
-from rarecorrect_tabular.methods import METHODS, PRODUCT
+from rarecorrect_tabular.methods import PRODUCT
 from rarecorrect_tabular.protocol import WHOLE
 from rarecorrect_tabular.statistics import (
     CELL,
@@ -26,6 +26,12 @@ from rarecorrect_tabular.statistics import (
 )
 
 _PACKAGES = ("rarecorrect", "numpy", "scipy", "scikit-learn", "pandas", "xgboost")
+_OF_CELL: dict[str, Callable[[Any], str]] = {
+    "task": lambda r: str(r.task),
+    "reading": lambda r: str(r.reading),
+    "k": lambda r: str(r.k),
+    "damage": lambda r: f"{r.damage:g}",
+}
 _NAMES = {"certified_gain": "certified gain", "curve_gain": "curve gain"}
 
 
@@ -61,25 +67,27 @@ def results_markdown(result: BenchmarkResult, command: str) -> str:
     """
     parts = [f"# Tabular benchmark: {result.data_set}", _head(result, command)]
     parts += ["## What was corrected", _facts(result)]
-    parts += [_separability(result)]
+    parts += [_separability(result), _tuning(result)]
     for reading in dict.fromkeys(result.frame["reading"]):
         parts.append(_gain_section(result, "certified_gain", reading))
         parts.append(_gain_section(result, "curve_gain", reading))
     parts += [_difference_section(result), _window_section(result)]
     parts += [_null_section(result), _seconds_section(result)]
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def gain_table(
-    result: BenchmarkResult, column: str, reading: str
+    result: BenchmarkResult, column: str, reading: str, *, errors: bool = True
 ) -> tuple[list[str], list[list[str]]]:
-    """Mean +- standard error of a gain, one row per cell, one column per method.
+    """Mean gain, one row per cell, one column per method.
 
     Parameters
     ----------
     result : BenchmarkResult
     column : {"certified_gain", "curve_gain"}
     reading : str
+    errors : bool, default=True
+        With standard errors over draws.
 
     Returns
     -------
@@ -88,14 +96,14 @@ def gain_table(
     """
     means = cell_means(result.frame, column)
     means = means[means["reading"] == reading]
-    methods = [name for name in METHODS if name in set(means["method"])]
+    methods = _methods(result.frame)
     rows = []
     for cell, part in means.groupby(CELL, sort=False):
         _, task, _, k, damage = cell
         found = part.set_index("method")
         n = int(found["n_test_positives"].max())
         mark = " (few)" if n < FEW_POSITIVES else ""
-        texts = [_plus_minus(found, name) for name in methods]
+        texts = [_plus_minus(found, name, errors) for name in methods]
         rows.append([str(task), str(k), f"{damage:g}", f"{n}{mark}", *texts])
     return ["task", "k", "damage", "test errors", *methods], rows
 
@@ -114,11 +122,24 @@ def _write(path: Path, write: Callable[[Path], Any]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _plus_minus(found: pd.DataFrame, name: str) -> str:
+def _plus_minus(found: pd.DataFrame, name: str, errors: bool) -> str:
     if name not in found.index:
         return "-"
     mean, error = found.loc[name, ["mean", "error"]].to_numpy(dtype=float)
-    return f"{mean:.3f}" if np.isnan(error) else f"{mean:.3f} ± {error:.3f}"
+    plain = np.isnan(error) or not errors
+    return f"{mean:.3f}" if plain else f"{mean:.3f} ± {error:.3f}"
+
+
+def _table(records: Iterable[Any], columns: dict[str, Callable[[Any], str]]) -> str:
+    """One row per record, one column per name and how to write its cell."""
+    rows = [[write(record) for write in columns.values()] for record in records]
+    return _markdown(list(columns), rows)
+
+
+def _methods(frame: pd.DataFrame) -> list[str]:
+    """Methods that were run on test rows, in their order; no controls."""
+    run = frame[frame["certified"].notna()]
+    return list(dict.fromkeys(run["method"]))
 
 
 def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -175,62 +196,59 @@ def _versions() -> str:
 
 
 def _facts(result: BenchmarkResult) -> str:
-    header = [
-        "task",
-        "legacy training rows",
-        "correction rows",
-        "errors in them",
-        "test rows",
-        "errors in them",
-        "legacy accuracy",
-    ]
-    rows = [
-        [
-            t.name,
-            f"{t.n_legacy_rows:,}",
-            f"{t.n_pool_rows:,}",
-            f"{t.n_pool_cases:,}",
-            f"{t.n_test_rows:,}",
-            f"{t.n_test_cases:,}",
-            f"{t.accuracy:.4f}",
-        ]
-        for t in result.tasks
-    ]
-    return _markdown(header, rows)
+    return _table(
+        result.tasks,
+        {
+            "task": lambda t: t.name,
+            "legacy training rows": lambda t: f"{t.n_legacy_rows:,}",
+            "correction rows": lambda t: f"{t.n_pool_rows:,}",
+            "errors in them": lambda t: f"{t.n_pool_cases:,}",
+            "test rows": lambda t: f"{t.n_test_rows:,}",
+            "errors among these": lambda t: f"{t.n_test_cases:,}",
+            "legacy accuracy": lambda t: f"{t.accuracy:.4f}",
+        },
+    )
 
 
 def _separability(result: BenchmarkResult) -> str:
     found = separability_verdicts(result.frame)
-    rows = [
-        [
-            str(r.task),
-            str(r.reading),
-            str(r.k),
-            f"{r.damage:g}",
-            f"{r.gain:.3f}",
-            f"{r.low:.3f}",
-            f"{r.null_limit:.3f}",
-            str(r.verdict),
-        ]
-        for r in _records(found)
-    ]
-    header = [
-        "task",
-        "reading",
-        "k",
-        "damage",
-        "cross-fitted gain",
-        "lower end",
-        "null limit",
-        "verdict",
-    ]
     return (
         "## Can these errors be corrected at all?\n\n"
         "Gain of Fisher's detector on errors left out of its fit, on fitting rows "
         "only, at the largest k, and the largest such gain of "
         f"{result.plan.permutations} permutations of the error labels. Separable: for "
         "some budget the lower nominal 95 % end lies above that limit and the gain is "
-        "0.10 or more.\n\n" + _markdown(header, rows)
+        "0.10 or more.\n\n"
+    ) + _table(
+        _records(found),
+        _OF_CELL
+        | {
+            "cross-fitted gain": lambda r: f"{r.gain:.3f}",
+            "lower end": lambda r: f"{r.low:.3f}",
+            "null limit": lambda r: f"{r.null_limit:.3f}",
+            "verdict": lambda r: r.verdict,
+        },
+    )
+
+
+def _tuning(result: BenchmarkResult) -> str:
+    if not result.tuned:
+        return ""
+    return (
+        "## Peers, tuned once a task\n\n"
+        "By the cross-fitted gain on fitting rows of a draw that nothing is judged on, "
+        f"with {result.plan.tuning_cases} labelled cases (all where there are fewer), "
+        "in the first reading; the settings then hold for every k and both readings."
+        "\n\n"
+    ) + _table(
+        result.tuned,
+        {
+            "task": lambda t: t.task,
+            "peer": lambda t: t.peer,
+            "settings": lambda t: ", ".join(f"{k}={v}" for k, v in t.settings.items()),
+            "gain": lambda t: f"{t.gain:.3f}",
+            "gain at the documented ones": lambda t: f"{t.default_gain:.3f}",
+        },
     )
 
 
@@ -256,7 +274,7 @@ def _separable_means(result: BenchmarkResult, column: str, reading: str) -> str:
     counts = means.groupby(["k", "damage"])["task"].transform("nunique")
     means = means[counts == len(kept)]
     pooled = means.groupby("method", sort=False)["mean"].mean()
-    ordered = [name for name in METHODS if name in pooled.index]
+    ordered = [name for name in _methods(result.frame) if name in pooled.index]
     row = [f"{pooled[name]:.3f}" for name in ordered]
     return (
         f"Mean over k and damage of the separable tasks ({', '.join(sorted(kept))}):"
@@ -265,121 +283,85 @@ def _separable_means(result: BenchmarkResult, column: str, reading: str) -> str:
 
 
 def _difference_section(result: BenchmarkResult) -> str:
-    found = paired_differences(result.outcome)
-    rows = [
-        [
-            str(r.task),
-            str(r.reading),
-            str(r.k),
-            f"{r.damage:g}",
-            str(r.by),
-            str(r.peer),
-            f"{r.difference:+.3f}",
-            f"{r.low:+.3f} to {r.high:+.3f}",
-            str(r.n_draws),
-        ]
-        for r in _records(found)
-    ]
-    header = [
-        "task",
-        "reading",
-        "k",
-        "damage",
-        "gain",
-        "peer",
-        "difference",
-        "95 % interval",
-        "draws",
-    ]
     return (
         f"## {PRODUCT} minus peer, paired\n\n"
         "Same draws, same test errors; bootstrap over both. The best peer of a cell "
-        "was chosen on every second draw and is judged on the others.\n\n"
-        + _markdown(header, rows)
+        "was chosen on every second draw and is judged on the others. Pooled: the mean "
+        f"over k, where fewer than {FEW_POSITIVES} errors are in the test window.\n\n"
+    ) + _table(
+        _records(paired_differences(result.outcome)),
+        _OF_CELL
+        | {
+            "gain": lambda r: r.by,
+            "peer": lambda r: r.peer,
+            "difference": lambda r: f"{r.difference:+.3f}",
+            "95 % interval": lambda r: f"{r.low:+.3f} to {r.high:+.3f}",
+            "draws": lambda r: str(r.n_draws),
+        },
     )
 
 
 def _window_section(result: BenchmarkResult) -> str:
     found = later_windows(result.frame, [PRODUCT])
-    rows = [
-        [
-            str(r.task),
-            str(r.reading),
-            str(r.k),
-            f"{r.damage:g}",
-            "whole test window" if r.window == WHOLE else str(r.window),
-            f"{r.certified_gain:.3f}",
-            f"{100 * r.realised_damage:.3f} %",
-            f"{100 * r.realised_damage_low:.3f} to "
-            f"{100 * r.realised_damage_high:.3f} %",
-            f"{100 * r.share_above:.0f} %",
-        ]
-        for r in _records(found)
-    ]
-    header = [
-        "task",
-        "reading",
-        "k",
-        "damage",
-        "window",
-        "certified gain",
-        "realised damage",
-        "95 % interval",
-        "draws above",
+    parts = found[found["window"] != WHOLE]
+    above = [
+        f"{reading}: {100 * part['share_above'].mean():.1f} %"
+        for reading, part in parts.groupby("reading", sort=False)
     ]
     return (
         f"## Realised damage of {PRODUCT} in later windows\n\n"
         "Means over draws whose threshold was certified. Draws above: the lower 95 % "
         "end of the realised damage is above the budget. The certificate speaks of "
-        "cases like the calibration rows, which are older.\n\n"
-        + _markdown(header, rows)
+        "cases like the calibration rows, which are older. Mean of these shares over "
+        f"the parts of the test window: {', '.join(above)}.\n\n"
+    ) + _table(
+        _records(found),
+        _OF_CELL
+        | {
+            "window": lambda r: (
+                "whole test window" if r.window == WHOLE else str(r.window)
+            ),
+            "certified gain": lambda r: f"{r.certified_gain:.3f}",
+            "realised damage": lambda r: f"{100 * r.realised_damage:.3f} %",
+            "95 % interval": lambda r: (
+                f"{100 * r.realised_damage_low:.3f} to "
+                f"{100 * r.realised_damage_high:.3f} %"
+            ),
+            "draws above": lambda r: f"{100 * r.share_above:.0f} %",
+        },
     )
 
 
 def _null_section(result: BenchmarkResult) -> str:
-    found = null_verdicts(result.frame, result.outcome)
-    rows = [
-        [
-            str(r.task),
-            str(r.reading),
-            str(r.k),
-            f"{r.damage:g}",
-            f"{r.gain:.3f}",
-            f"{r.low:.3f} to {r.high:.3f}",
-            f"{r.null_mean:.3f}",
-            f"{r.null_limit:.3f}",
-            "yes" if r.above else "no",
-        ]
-        for r in _records(found)
-    ]
-    header = [
-        "task",
-        "reading",
-        "k",
-        "damage",
-        "curve gain",
-        "95 % interval",
-        "null mean",
-        "null largest",
-        "above the null",
-    ]
     return (
         "## Null control\n\n"
         f"{PRODUCT} after {result.plan.permutations} permutations of the error "
         "labels. Above: the lower end lies above the largest of them and the gain is "
-        "0.10 or more.\n\n" + _markdown(header, rows)
+        "0.10 or more.\n\n"
+    ) + _table(
+        _records(null_verdicts(result.frame, result.outcome)),
+        _OF_CELL
+        | {
+            "curve gain": lambda r: f"{r.gain:.3f}",
+            "95 % interval": lambda r: f"{r.low:.3f} to {r.high:.3f}",
+            "null mean": lambda r: f"{r.null_mean:.3f}",
+            "null largest": lambda r: f"{r.null_limit:.3f}",
+            "above the null": lambda r: "yes" if r.above else "no",
+        },
     )
 
 
 def _seconds_section(result: BenchmarkResult) -> str:
     whole = result.frame[result.frame["window"] == WHOLE]
     means = whole.groupby("method", sort=False)[["seconds_fit", "seconds_score"]].mean()
-    rows = [
-        [name, *(f"{s:.2f}" for s in means.loc[name].to_numpy(dtype=float))]
-        for name in METHODS
-        if name in means.index
-    ]
     return (
         "## Seconds\n\nMean wall clock of a fit, and of scoring all calibration and "
-        "test rows.\n\n" + _markdown(["method", "fit", "score"], rows)
+        "test rows.\n\n"
+    ) + _table(
+        _records(means.loc[_methods(result.frame)]),
+        {
+            "method": lambda r: r.Index,
+            "fit": lambda r: f"{r.seconds_fit:.2f}",
+            "score": lambda r: f"{r.seconds_score:.2f}",
+        },
     )

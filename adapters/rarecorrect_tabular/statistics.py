@@ -24,21 +24,23 @@ Mask = npt.NDArray[np.bool_]
 
 CELL = ["data_set", "task", "reading", "k", "damage"]
 FEW_POSITIVES = 100
+POOLED = "pooled"
 LEAST_GAIN = 0.10
 _REPETITIONS = 2000
 
 
 def bootstrap_mean(
-    values: npt.ArrayLike, *, level: float = 0.95, random_state: int = 0
+    *tables: npt.ArrayLike, level: float = 0.95, random_state: int = 0
 ) -> tuple[float, float, float]:
-    """Mean of a table of draws x test cases, with a two-level bootstrap interval.
+    """Mean of tables of draws x test cases, with a two-level bootstrap interval.
 
     Draws and test cases are both resampled: a result must hold for other labelled
-    cases and for other cases to come.
+    cases and for other cases to come.  Several tables (other numbers of labelled
+    cases) share their test cases and count alike.
 
     Parameters
     ----------
-    values : array-like of shape (n_draws, n_cases)
+    *tables : array-like of shape (n_draws, n_cases)
     level : float, default=0.95
     random_state : int, default=0
 
@@ -52,18 +54,25 @@ def bootstrap_mean(
     >>> mean, low < 0.25 < high
     (0.25, True)
     """
-    table = np.asarray(values, dtype=float)
-    n_draws, n_cases = table.shape
+    values = [np.asarray(table, dtype=float) for table in tables]
+    n_cases = values[0].shape[1]
     rng = np.random.default_rng(random_state)
-    by_draw = rng.multinomial(n_draws, [1 / n_draws] * n_draws, size=_REPETITIONS)
     by_case = rng.multinomial(n_cases, [1 / n_cases] * n_cases, size=_REPETITIONS)
-    means = np.sum((by_draw @ table) * by_case, axis=1) / (n_draws * n_cases)
-    low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return float(table.mean()), float(low), float(high)
+    means = np.zeros(_REPETITIONS)
+    for table in values:
+        n = len(table)
+        by_draw = rng.multinomial(n, [1 / n] * n, size=_REPETITIONS)
+        means += np.sum((by_draw @ table) * by_case, axis=1) / (n * n_cases)
+    low, high = np.quantile(means / len(values), [(1 - level) / 2, (1 + level) / 2])
+    mean = np.mean([table.mean() for table in values])
+    return float(mean), float(low), float(high)
 
 
 def paired_differences(outcome: Outcome) -> pd.DataFrame:
     """Fisher minus every peer in every cell, on the same draws and test cases.
+
+    Cells with fewer than 100 test cases are pooled over the numbers of labelled
+    cases: one statement that holds instead of several that do not.
 
     Parameters
     ----------
@@ -72,22 +81,16 @@ def paired_differences(outcome: Outcome) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns of the cell, ``by`` (``"curve"`` or ``"certified"``), ``peer``,
-        ``difference``, ``low``, ``high``, ``n_draws``, ``n_test_positives``.  The peer
-        ``"best of ..."`` was chosen on draws 1, 3, ... and is judged on 0, 2, ...
+        Columns of the cell (``k`` is ``"pooled"`` for a pooled one), ``by``
+        (``"curve"`` or ``"certified"``), ``peer``, ``difference``, ``low``, ``high``,
+        ``n_draws``, ``n_test_positives``.  The peer ``"best of ..."`` was chosen on
+        draws 1, 3, ... and is judged on 0, 2, ...
     """
-    cells: dict[tuple[Any, ...], dict[str, list[Mask]]] = {}
-    for (*cell, method, by), masks in outcome.hits.items():
-        cells.setdefault((*cell, by), {})[method] = masks
     found = []
-    for (*cell, by), methods in cells.items():
-        own = np.array(methods[PRODUCT], dtype=float)
-        peers = {
-            n: np.array(m, dtype=float) for n, m in methods.items() if n != PRODUCT
-        }
+    for cell, by, parts in _comparable(outcome):
         head = dict(zip(CELL, cell, strict=True)) | {"by": by}
-        for name, difference in _differences(own, peers):
-            mean, low, high = bootstrap_mean(difference)
+        for name, differences in _differences(parts):
+            mean, low, high = bootstrap_mean(*differences)
             found.append(
                 {
                     **head,
@@ -95,21 +98,51 @@ def paired_differences(outcome: Outcome) -> pd.DataFrame:
                     "difference": mean,
                     "low": low,
                     "high": high,
-                    "n_draws": len(difference),
-                    "n_test_positives": own.shape[1],
+                    "n_draws": sum(len(d) for d in differences),
+                    "n_test_positives": differences[0].shape[1],
                 }
             )
     return pd.DataFrame(found)
 
 
-def _differences(own: Array, peers: dict[str, Array]) -> Iterator[tuple[str, Array]]:
-    for name, theirs in peers.items():
-        n = min(len(own), len(theirs))
-        yield name, own[:n] - theirs[:n]
-    complete = {name: p for name, p in peers.items() if len(p) == len(own)}
-    if complete and len(own) >= 2:
-        best = max(complete, key=lambda name: float(complete[name][1::2].mean()))
-        yield f"best of odd draws: {best}", (own - complete[best])[::2]
+def _comparable(
+    outcome: Outcome,
+) -> Iterator[tuple[tuple[Any, ...], str, list[dict[str, Array]]]]:
+    """Cells to compare methods in, each with the tables of one or more ``k``."""
+    cells: dict[tuple[Any, ...], dict[str, dict[str, Array]]] = {}
+    for (data_set, task, reading, k, damage, method, by), masks in outcome.hits.items():
+        table = np.array(masks, dtype=float)
+        few = table.shape[1] < FEW_POSITIVES
+        key = (data_set, task, reading, POOLED if few else k, damage, by)
+        cells.setdefault(key, {}).setdefault(k, {})[method] = table
+    for (*cell, by), parts in cells.items():
+        yield tuple(cell), by, list(parts.values())
+
+
+def _differences(
+    parts: Sequence[dict[str, Array]],
+) -> Iterator[tuple[str, list[Array]]]:
+    """Own minus peer, a table of draws x test cases for every part."""
+    peers = [name for name in parts[0] if name != PRODUCT]
+    for name in peers:
+        yield name, [_minus(part, name) for part in parts]
+    complete = [
+        name
+        for name in peers
+        if all(2 <= len(part[PRODUCT]) == len(part[name]) for part in parts)
+    ]
+    if complete:
+        odd = {n: np.mean([part[n][1::2].mean() for part in parts]) for n in complete}
+        best = max(odd, key=lambda name: float(odd[name]))
+        yield (
+            f"best of odd draws: {best}",
+            [_minus(part, best)[::2] for part in parts],
+        )
+
+
+def _minus(part: dict[str, Array], peer: str) -> Array:
+    n = min(len(part[PRODUCT]), len(part[peer]))
+    return np.asarray(part[PRODUCT][:n] - part[peer][:n])
 
 
 def cell_means(frame: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,38 @@ def test_the_same_seed_gives_the_same_gains(
     )
     columns = ["curve_gain", "certified_gain", "realised_damage"]
     pd.testing.assert_frame_equal(first[columns], second[columns])
+
+
+def test_tuned_peers_stand_beside_the_documented_ones(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    path = tmp_path / "cards.csv"
+    frame.to_csv(path, index=False)
+    few = {name: METHODS[name] for name in ("Fisher", "logistic")}
+    result = run_benchmark(
+        load_transactions(path),
+        replace(Plan.quick().with_draws(2), tuning_cases=20),
+        scenarios=["3"],
+        methods=few,
+    )
+    (tuned,) = result.tuned
+    assert (tuned.peer, tuned.task) == ("logistic", "scenario 3")
+    write_results(result, tmp_path, "command")
+    text = (tmp_path / "results.md").read_text()
+    assert "| test errors | Fisher | logistic | logistic, tuned |" in text
+    assert f"| scenario 3 | logistic | C={tuned.settings['C']} |" in text
+    plain = run_benchmark(
+        load_transactions(path),
+        Plan.quick().with_draws(2),
+        scenarios=["3"],
+        methods=few,
+    )
+    # tuning moves no other figure
+    same = result.frame[result.frame["method"] != "logistic, tuned"]
+    columns = ["method", "curve_gain", "certified_gain", "realised_damage"]
+    pd.testing.assert_frame_equal(
+        same[columns].reset_index(drop=True), plain.frame[columns]
+    )
 
 
 @pytest.mark.parametrize(

@@ -19,11 +19,13 @@ from rarecorrect_tabular.protocol import (
     CROSS_FITTED,
     NULL,
     WHOLE,
+    Outcome,
     Plan,
     change_scores,
     run_task,
 )
 from rarecorrect_tabular.statistics import (
+    POOLED,
     bootstrap_mean,
     null_verdicts,
     paired_differences,
@@ -258,6 +260,42 @@ def test_verdicts_of_a_run(outcome: object) -> None:
     assert {"logistic", "retraining", "threshold tuning"} < set(paired["peer"])
     assert (paired["low"] <= paired["difference"]).all()
     assert (paired["difference"] <= paired["high"]).all()
+
+
+def test_few_test_errors_are_pooled_over_the_numbers_of_cases() -> None:
+    rng = np.random.default_rng(0)
+    few = Outcome()
+    for k, n_draws in (("5", 4), ("20", 2)):
+        cell = ("data", "task", "clean", k, 0.01)
+        few.hits[*cell, "Fisher", "curve"] = list(rng.random((n_draws, 60)) < 0.9)
+        few.hits[*cell, "peer", "curve"] = list(rng.random((n_draws, 60)) < 0.4)
+    found = paired_differences(few)
+    assert set(found["k"]) == {POOLED}
+    own = [
+        np.mean(few.hits["data", "task", "clean", k, 0.01, "Fisher", "curve"])
+        for k in ("5", "20")
+    ]
+    peer = [
+        np.mean(few.hits["data", "task", "clean", k, 0.01, "peer", "curve"])
+        for k in ("5", "20")
+    ]
+    row = found[found["peer"] == "peer"].iloc[0]
+    # each number of cases counts alike, however many draws it has
+    assert row["difference"] == pytest.approx(np.mean(own) - np.mean(peer))
+    assert 0.3 < row["low"] < row["difference"] < row["high"] < 0.7
+    assert row["n_draws"] == 6
+    many = Outcome(
+        hits={key: [np.tile(m, 2) for m in masks] for key, masks in few.hits.items()}
+    )
+    assert list(dict.fromkeys(paired_differences(many)["k"])) == ["5", "20"]
+
+
+def test_all_cases_are_not_run_twice(task: CorrectionTask) -> None:
+    n = task.pool_cases.size
+    plan = replace(PLAN, draws={5: 2, n: 2, None: 1}, readings=("clean",))
+    assert [k for _, k, _ in plan.cells(task)] == [5, None]
+    alone = replace(plan, draws={n: 2, n + 1: 2})
+    assert [k for _, k, _ in alone.cells(task)] == [n]
 
 
 def test_errors_that_look_like_right_decisions_are_not_separable(
