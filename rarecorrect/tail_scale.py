@@ -55,13 +55,17 @@ class TailScale:
     slope_below: float
 
     @classmethod
-    def from_scores(cls, scores: npt.ArrayLike) -> TailScale:
+    def from_scores(
+        cls, scores: npt.ArrayLike, weights: npt.ArrayLike | None = None
+    ) -> TailScale:
         """Fit to the scores of right decisions that the detector was not fitted on.
 
         Parameters
         ----------
         scores : array-like of shape (n,)
             At least one, all finite.
+        weights : array-like of shape (n,), optional
+            Positive; weight ``k`` counts a score ``k`` times.
 
         Returns
         -------
@@ -72,23 +76,29 @@ class TailScale:
         ValueError
             If there is no score or one is not finite.
         """
-        s = np.sort(np.asarray(scores, dtype=float))
+        s = np.asarray(scores, dtype=float)
         if s.size == 0 or not np.isfinite(s).all():
             raise ValueError(
                 f"a scale needs at least one score, all finite; got {s.size} scores, "
                 f"{int(np.count_nonzero(~np.isfinite(s)))} of them not finite"
             )
-        n = s.size
+        w = np.ones(s.size) if weights is None else np.asarray(weights, dtype=float)
+        order = np.argsort(s, kind="stable")
+        s, w = s[order], w[order]
+        up_to = np.cumsum(w)
+        n = up_to[-1]
         distinct, first = np.unique(s, return_index=True)
-        g = -np.log((1.0 + n - first) / (n + 1.0))
-        u = _where_the_tail_starts(s)
+        g = -np.log((1.0 + n - (up_to - w)[first]) / (n + 1.0))
+        u = _where_the_tail_starts(s, up_to)
         inside = distinct <= u
         knots, values = _thin_out(distinct[inside], g[inside])
         floor = 1e-6 * max(1.0, abs(u))
-        above = s[s > u]
-        mean_excess = float(np.mean(above - u)) if above.size else 0.0
-        sd = float(np.std(s))
-        return cls(knots, values, 1 / max(mean_excess, floor), 1 / max(sd, floor))
+        above = s > u
+        mean_excess = np.average(s[above] - u, weights=w[above]) if above.any() else 0.0
+        sd = np.sqrt(np.average((s - np.average(s, weights=w)) ** 2, weights=w))
+        return cls(
+            knots, values, float(1 / max(mean_excess, floor)), float(1 / max(sd, floor))
+        )
 
     def __call__(self, scores: npt.ArrayLike) -> FloatArray:
         """Return ``g`` of `scores`; NaN stays NaN, infinities stay infinite."""
@@ -111,14 +121,19 @@ class TailScale:
         return float(np.interp(value, self.values, self.knots))
 
 
-def _where_the_tail_starts(ascending: FloatArray) -> float:
-    n = ascending.size
+def _where_the_tail_starts(ascending: FloatArray, up_to: FloatArray) -> float:
+    """The 98 % point, the 30th largest or the median; `up_to`: running weight."""
+    n = float(up_to[-1])
+
+    def at(position: float) -> int:
+        return int(np.searchsorted(up_to, max(position, 0.0), side="right"))
+
     if n < 60:
-        return float(ascending[(n - 1) // 2])
-    u = float(np.quantile(ascending, 0.98, method="lower"))
-    if np.count_nonzero(ascending > u) < 30:
-        u = float(ascending[-30])
-    return u
+        return float(ascending[at((n - 1) // 2)])
+    start = np.searchsorted(ascending, ascending[at(np.floor(0.98 * (n - 1)))], "right")
+    if n - up_to[start - 1] < 30:
+        return float(ascending[at(n - 30)])
+    return float(ascending[start - 1])
 
 
 def _thin_out(knots: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatArray]:

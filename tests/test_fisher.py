@@ -220,6 +220,17 @@ def test_a_weight_is_a_repetition():
     assert_allclose(weighted.intercept_, repeated.intercept_, rtol=1e-8)
 
 
+def test_a_weight_is_a_repetition_with_clusters_too():
+    rows, is_error = two_clusters()
+    w = np.random.default_rng(0).integers(0, 4, size=len(rows))
+    options = {"n_clusters": 2, "random_state": 0}
+    weighted = FisherDetector(**options).fit(rows, is_error, sample_weight=w)
+    repeated = fitted(np.repeat(rows, w, axis=0), np.repeat(is_error, w), **options)
+    assert_allclose(
+        weighted.decision_function(rows), repeated.decision_function(rows), rtol=1e-6
+    )
+
+
 @given(cuts=st.lists(st.integers(1, 629), min_size=1, max_size=4, unique=True))
 def test_partial_fit_on_parts_is_one_fit(cuts):
     rows, is_error = cases()

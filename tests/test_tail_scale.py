@@ -101,6 +101,17 @@ def test_it_stays_small_and_close_on_many_rows():
     assert_allclose(scale(body), exact, atol=0.005)
 
 
+@given(SCORES, st.integers(0, 1000))
+def test_a_weight_counts_a_score_so_many_times(scores, seed):
+    times = np.random.default_rng(seed).integers(1, 4, size=len(scores))
+    weighted = TailScale.from_scores(scores, times)
+    repeated = TailScale.from_scores(np.repeat(scores, times))
+    assert_allclose(weighted.knots, repeated.knots)
+    assert_allclose(weighted.values, repeated.values)
+    assert_allclose(weighted.slope_above, repeated.slope_above)
+    assert_allclose(weighted.slope_below, repeated.slope_below)
+
+
 def test_order_does_not_matter():
     scores = np.random.default_rng(0).normal(size=500)
     a, b = TailScale.from_scores(scores), TailScale.from_scores(scores[::-1])

@@ -250,7 +250,7 @@ class FisherDetector(ClassifierMixin, BaseEstimator):
             )
         self._fold(right, clusters)
         if len(clusters) > 1:
-            self._fit_scales(X, codes)
+            self._fit_scales(X, codes, w)
         elif self.sphere:
             self._offset = float(self._midpoint(right, errors, self._directions[:, 0]))
         return self
@@ -307,13 +307,20 @@ class FisherDetector(ClassifierMixin, BaseEstimator):
     def _midpoint(right: Moments, errors: Moments, w: FloatArray) -> float:
         return float((right.mean + errors.mean) @ w / 2)
 
-    def _fit_scales(self, X: npt.NDArray[Any], codes: npt.NDArray[np.intp]) -> None:
+    def _fit_scales(
+        self, X: npt.NDArray[Any], codes: npt.NDArray[np.intp], w: Any
+    ) -> None:
         """Second pass: one common scale for the scores of the clusters."""
         projected = np.vstack([self._project(X[b]) for b in row_blocks(X.shape[0])])
-        self._scales = [TailScale.from_scores(s) for s in projected[codes == 0].T]
+        right = codes == 0
+        weight = None if w is None else w[right]
+        self._scales = [TailScale.from_scores(s, weight) for s in projected[right].T]
         self._log_share = np.log(self.cluster_weights_ / self.cluster_weights_.sum())
         scores = self._dispatch(X, projected)
-        means = [scores[codes == c].mean() for c in (0, 1)]
+        means = [
+            np.average(scores[part], weights=None if w is None else w[part])
+            for part in (right, ~right)
+        ]
         self._offset = float(np.mean(means))
 
     def _project(self, X: npt.NDArray[Any]) -> FloatArray:
