@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect.alert_budget import AlertBudget
+from rarecorrect.alert_budget import AlertBudget, whole_days
 from rarecorrect.certify import (
     Certificate,
     alert_threshold,
@@ -246,7 +246,6 @@ class Terms:
         *,
         strata: Array | None,
         side: Side,
-        rng: np.random.Generator,
     ) -> list[LedgerEntry]:
         """Certificates from the rows held out in a fit, as far as they reach."""
         rows = roles.calibration
@@ -262,31 +261,34 @@ class Terms:
                 self.damage_entry(book, reading, scores, rows, strata=strata, side=side)
             )
         if self.alert_budget is not None:
-            traffic = self._held_out_traffic(roles, side, rng)
+            traffic = self._held_out_traffic(roles, side)
             if traffic.size:
                 entries.append(
                     self.alert_entry(book, reading, scores, traffic, side=side)
                 )
         return entries
 
-    def _held_out_traffic(
-        self, roles: Roles, side: Side, rng: np.random.Generator
-    ) -> Indices:
-        """Rows that stand for traffic: the calibration rows and their share of errors.
+    def _held_out_traffic(self, roles: Roles, side: Side) -> Indices:
+        """Rows that stand for traffic in a fit.
 
         A budget per day needs whole days, which only a `calibration_mask` holds out.
         """
         assert self.alert_budget is not None
-        if side.calibration_mask is not None:
-            return np.flatnonzero(side.calibration_mask)
-        if self.alert_budget.per_day is not None:
+        if self.alert_budget.per_day is None:
+            return roles.traffic
+        mask = side.calibration_mask
+        if mask is None:
             return np.empty(0, dtype=np.intp)
-        if side.groups is not None:
-            return np.concatenate([roles.calibration, roles.apart])
-        n = roles.calibration.size
-        share = n / max(1, n + roles.background.size)
-        errors = roles.errors[rng.random(roles.errors.size) < share]
-        return np.concatenate([roles.calibration, errors])
+        if side.time is not None:
+            days = whole_days(side.time)
+            cut = np.intersect1d(days[mask], days[~mask])
+            if cut.size:
+                raise ValueError(
+                    f"calibration_mask cuts {cut.size} days in two, day {cut[0]} is "
+                    f"the first: '{self.alert_budget.per_day}/day' counts the rows of "
+                    "whole days; mask whole days, or pass them to certify(X, time=...)"
+                )
+        return roles.traffic
 
     def _spend(
         self, book: RuleBook, kind: str, reading: Reading, rows: Indices

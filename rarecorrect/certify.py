@@ -105,6 +105,13 @@ class Certificate:
         if self.unit == "days":
             wanted = f"{share} of further days with {self.population}"
             certified = f"at most {wanted}"
+        if not self.certified and self.n_allowed >= 0:
+            return (
+                f"not certifiable: {wanted} at {level} confidence allows "
+                f"{self.n_allowed:,} of {self.n_calibration:,} {self.unit} above the "
+                f"threshold, but more than {self.n_allowed:,} count as alerts whatever "
+                "their score"
+            )
         if not self.certified:
             return (
                 f"not certifiable: {wanted} at {level} confidence needs "
@@ -217,6 +224,7 @@ def certified_threshold(
     sampling_weight : array-like of shape (n,), optional
         Known inverse sampling rates.  Row ``i`` is kept with probability ``w_i /
         max(w)`` (thinning), which makes the kept rows a sample of the population.
+        With `groups`, the weight of a group: the same in all of its rows.
     random_state : int, Generator or None, default=0
         For the choice of rows with `groups` or `sampling_weight`.
     population : str, default="right decisions"
@@ -245,16 +253,10 @@ def certified_threshold(
     >>> certified_threshold(scores[:20], max_damage=0.05).threshold
     inf
     """
-    values = _check_scores(scores)
-    rng = np.random.default_rng(random_state)
-    unit = "rows"
-    if sampling_weight is not None:
-        kept = thin(sampling_weight, values.size, rng)
-        values = values[kept]
-        groups = None if groups is None else np.asarray(groups)[kept]
-    if groups is not None:
-        values = values[one_per_group(groups, values.size, rng)]
-        unit = "groups"
+    values, unit = _check_scores(scores), "rows"
+    if groups is not None or sampling_weight is not None:
+        values = _independent(values, groups, sampling_weight, random_state)
+        unit = "rows" if groups is None else "groups"
     return _certificate(values, max_damage, confidence_level, unit, population)
 
 
@@ -439,13 +441,7 @@ def thin(
     [True, True, False]
     """
     w = np.asarray(weights, dtype=float)
-    _same_length(w, n, "sampling_weight")
-    bad = ~(np.isfinite(w) & (w > 0))
-    if bad.any():
-        raise ValueError(
-            "sampling weights must be positive and finite, got "
-            f"{w[bad][0]} in row {int(np.flatnonzero(bad)[0])}; leave such rows out"
-        )
+    _check_weights(w, n)
     top = w.max(initial=0.0)
     return np.asarray(np.random.default_rng(random_state).random(n) * top < w)
 
@@ -522,6 +518,45 @@ def check_share(value: float, name: str) -> float:
     return float(value)
 
 
+def _independent(
+    values: FloatArray,
+    groups: npt.ArrayLike | None,
+    sampling_weight: npt.ArrayLike | None,
+    random_state: int | np.random.Generator | None,
+) -> FloatArray:
+    """One row of every group, then thinned to the population.
+
+    In this order: of many rows of a group that is rare in the population one would
+    nearly always survive the thinning.  What is drawn does not depend on the order of
+    the rows.
+    """
+    n, rng = values.size, np.random.default_rng(random_state)
+    names = np.zeros(n) if groups is None else np.asarray(groups)
+    weights = (
+        np.ones(n) if sampling_weight is None else np.asarray(sampling_weight, float)
+    )
+    _same_length(names, n, "groups")
+    _check_weights(weights, n)
+    codes = np.unique(names, return_inverse=True)[1]
+    order = np.lexsort((codes, weights, values))
+    if groups is not None:
+        order = order[one_per_group(codes[order], n, rng)]
+    if sampling_weight is not None:
+        order = order[thin(weights[order], order.size, rng)]
+    return values[order]
+
+
+def _check_weights(weights: npt.NDArray[Any], n: int) -> None:
+    _same_length(weights, n, "sampling_weight")
+    bad = ~(np.isfinite(weights) & (weights > 0))
+    if bad.any():
+        raise ValueError(
+            "sampling weights must be positive and finite, got "
+            f"{weights[bad][0]} in row {int(np.flatnonzero(bad)[0])}; leave such rows "
+            "out"
+        )
+
+
 def _certificate(
     values: FloatArray,
     max_damage: float,
@@ -550,7 +585,7 @@ def _threshold_above(descending: FloatArray, k: int) -> float:
     if np.isinf(lowest):  # -inf: the budget covers every row that a rule can change
         return float(lowest)
     finite = descending[np.isfinite(descending)]
-    spread = float(np.subtract(*np.quantile(finite, [0.95, 0.05])))
+    spread = _spread(finite)
     ladder = np.unique(finite[finite >= lowest])
     gaps = np.diff(ladder)
     wide = np.flatnonzero(gaps >= _SMALLEST_GAP * spread)
@@ -559,6 +594,12 @@ def _threshold_above(descending: FloatArray, k: int) -> float:
         return float(ladder[i] + gaps[i] / 2)
     top = float(ladder[-1])
     return top + max(_SMALLEST_GAP * spread, _SMALLEST_GAP * abs(top), 1e-12)
+
+
+def _spread(finite: FloatArray) -> float:
+    """Between the 5 and 95 % points, or of all where nine tenths are tied."""
+    spread = float(np.subtract(*np.quantile(finite, [0.95, 0.05])))
+    return spread if spread > 0 else float(np.ptp(finite))
 
 
 def _minimum(function: Any) -> float:

@@ -15,7 +15,6 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import (
     check_consistent_length,
     check_random_state,
-    get_tags,
     indexable,
 )
 from sklearn.utils.metaestimators import available_if
@@ -26,19 +25,25 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from rarecorrect._compat import check_sample_weight, safe_indexing
+from rarecorrect._compat import (
+    check_sample_weight,
+    is_fitted,
+    safe_indexing,
+    tags_of,
+)
 from rarecorrect.calibration import Terms
-from rarecorrect.certify import check_share
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
 from rarecorrect.features import FeatureExtractor, Reading
-from rarecorrect.fit_report import FitReport, warn_about_training_rows
+from rarecorrect.fit_report import (
+    FitReport,
+    enumerated,
+    warn_about_training_rows,
+)
 from rarecorrect.inputs import (
     check_labels,
-    check_legacy_model,
+    check_parameters,
     cloned_parameter,
-    has_tags,
-    is_fitted,
     refuse_one_dimension,
     side_of,
 )
@@ -48,8 +53,14 @@ from rarecorrect.learning import (
     learn_rules,
     takes_sample_weight,
 )
+from rarecorrect.ledger import LedgerEntry, origin
 from rarecorrect.metrics import as_labels
-from rarecorrect.ranking import as_probabilities, corrected_probabilities, tail_ranks
+from rarecorrect.ranking import (
+    as_probabilities,
+    corrected_probabilities,
+    led_by,
+    tail_ranks,
+)
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
@@ -59,13 +70,19 @@ Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
-_PER = (None, "class", "segment")
-
 
 def _legacy_has(*names: str) -> Any:
     def check(self: ErrorCorrector) -> bool:
         model = getattr(self, "estimator_", self.estimator)
-        return any(hasattr(model, name) for name in names)
+        features = getattr(self, "features_", None)
+        scored = any(hasattr(model, name) for name in names)
+        if scored and features is not None and not features.one_score_per_class_:
+            raise AttributeError(
+                f"the scores of {type(model).__name__} are not one per class, so they "
+                "cannot be corrected; SVC has such scores with "
+                "decision_function_shape='ovr'"
+            )
+        return scored
 
     return check
 
@@ -83,7 +100,8 @@ class ErrorCorrector(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     estimator : classifier
         The legacy model.  Fitted (bare or in a ``FrozenEstimator``): used as it is,
         never refitted, cloned or changed.  Unfitted: a clone is fitted on a part of
-        `X`.
+        `X`.  What predicts is fitted; unfitted is only what says so, by
+        ``NotFittedError`` in ``predict`` or by ``__sklearn_is_fitted__``.
     features : str, list, callable or transformer, default="auto"
         What the detectors see, see :class:`~rarecorrect.features.FeatureExtractor`.
     detector : classifier or None, default=None
@@ -136,6 +154,8 @@ default="all"
         What was learnt, certified, refused and why.
     classes_ : ndarray
         Labels of the legacy model and of `y`, sorted.
+    calibration_indices_ : ndarray of int
+        Rows of the `X` of `fit` that calibrated and did nothing else.
     features_ : FeatureExtractor
     n_features_in_ : int
     feature_names_in_ : ndarray of str
@@ -246,12 +266,14 @@ default="all"
             among all, so errors in them are not learnt from; choose yourself with
             `calibration_mask` where errors are few.
         calibration_mask : array-like of bool of shape (n_rows,), optional
-            Right decisions that calibrate, instead of a random part.  Errors are
-            learnt from wherever they are.
+            Right decisions that calibrate, instead of a random part; an unfitted
+            estimator is not fitted on these rows.  Errors are learnt from wherever
+            they are, but with `groups` not in groups that calibrate.
         calibration_weight : array-like of shape (n_rows,), optional
             Known sampling weights; calibration rows are thinned to the population.
         segment : array-like of shape (n_rows,), optional
-            For ``per="segment"``.
+            For ``per="segment"``.  Rows without one (None, NaN) are a segment of their
+            own, ``"(missing)"``.
         time : array-like of shape (n_rows,), optional
             Days as numbers, or datetime64.
         case_id : array-like of shape (n_rows,), optional
@@ -266,7 +288,7 @@ default="all"
         ValueError
             For parameters out of range, labels of mixed types, lengths that differ.
         """
-        self._check_parameters()
+        check_parameters(self.get_params(deep=False))
         X = indexable(X)[0]
         validate_data(self, X, skip_check_array=True)
         refuse_one_dimension(X)
@@ -288,15 +310,22 @@ default="all"
         unseen = self._settle_estimator(X, y, weight, side, rng)
         reading, roles = self._assign(X, y, unseen, side, terms, rng)
         rules, refused = self._learn(reading, y, weight, roles, side)
-        book = RuleBook(budgets=terms.budgets).add(*rules)
-        strata = self._strata(reading.labels, side.segment)
-        entries = terms.first_entries(
-            book, reading, roles, strata=strata, side=side, rng=rng
+        # what rules read: a model, columns, and whatever was learnt to make them
+        self._read_from = origin(
+            self.features_._model,
+            *self.features_.sources_,
+            *self.features_.names_,
+            *self.features_._transformers.values(),
+            self.features_._imputer,
         )
+        book = RuleBook(budgets=terms.budgets, origin=self._origin()).add(*rules)
+        strata = self._strata(reading.labels, side.segment)
+        entries = terms.first_entries(book, reading, roles, strata=strata, side=side)
+        self.calibration_indices_ = roles.calibration
         # the fitted book is the first version: there is nothing before it to undo
-        self.rules_ = replace(book.certified_by(*entries), parent=None, event="fit")
+        self.rules_ = replace(book.certified_by(*entries), earlier=(), event="fit")
         self.report_ = self._report(
-            reading.labels == y, unseen, roles, refused, terms, side
+            reading.labels == y, unseen, roles, refused, terms, side, strata
         )
         warn_about_training_rows(
             int(np.sum((reading.labels == y)[unseen])),
@@ -318,6 +347,10 @@ default="all"
     ) -> Self:
         """Certify the rules in force on rows that nothing was learnt from.
 
+        All budgets that the parameters set now must be certified, also those that were
+        set after :meth:`fit`.  With `per`, a class or segment that these rows cannot
+        certify keeps the certificate that it has.
+
         Parameters
         ----------
         X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
@@ -336,6 +369,12 @@ default="all"
         ------
         ValueError
             If there is nothing that these rows could certify, or the ledger is spent.
+
+        Notes
+        -----
+        The ledger knows rows again, in any order, if the same ones are right.  It knows
+        neither parts of them nor the same rows once with and once without `y`: use rows
+        in one way only.
         """
         check_is_fitted(self)
         reading = self._read(X)
@@ -347,13 +386,24 @@ default="all"
             calibration_weight=calibration_weight,
         )
         strata = self._strata(reading.labels, side.segment)
-        scores = self.rules_.decide(reading.features, reading.labels, strata).score
-        book, terms = self.rules_, self._terms()
+        terms = self._terms()
+        book = self.rules_.under(terms.budgets, self._origin())
+        scores = book.decide(reading.features, reading.labels, strata).score
         if y is not None:
             labels = as_labels(y, "y")
             check_consistent_length(reading.labels, labels)
             unique_labels(self.classes_, labels)  # refuses a mix of kinds
             right = np.flatnonzero(reading.labels == labels)
+            if right.size == 0:
+                kept = "certificate in force" if book.certified else "legacy answer"
+                warnings.warn(
+                    f"no right decision among these {len(labels):,} rows, and only "
+                    "right decisions certify a damage (is y in the legacy model's "
+                    f"labels?); the {kept} stays",
+                    NotCertifiedWarning,
+                    stacklevel=2,
+                )
+                return self
             entry = terms.damage_entry(
                 book, reading, scores, right, strata=strata, side=side
             )
@@ -367,17 +417,12 @@ default="all"
             if self.per is not None:
                 terms = replace(terms, legacy_accuracy=None)
             entries = terms.traffic_entries(book, reading, scores, side=side)
-        self.rules_ = self.rules_.certified_by(*entries)
-        self.report_ = self.report_.updated(self.rules_)
+        self.rules_ = book.certified_by(*entries)
+        self.report_ = replace(
+            self._report_on(self.rules_), n_passed=len(reading.labels)
+        )
         self._tell()
-        for entry in entries:
-            if entry not in self.rules_.current:
-                few = next(iter(entry.certificates.values()))
-                warnings.warn(
-                    f"{few}; the certificate in force stays",
-                    NotCertifiedWarning,
-                    stacklevel=2,
-                )
+        self._tell_unused(entries)
         return self
 
     def predict(self, X: Any, *, segment: npt.ArrayLike | None = None) -> Array:
@@ -405,7 +450,9 @@ default="all"
         Where no rule fires: the legacy probabilities, 0 for labels that the legacy
         model does not know.  Where one fires, the new label gets ``1 - rank / 2`` with
         the tail rank among calibration decisions, the others share the rest in the
-        legacy proportions.
+        legacy proportions.  Where the legacy model decides against its own scores, its
+        decision is lifted to the top.  Not available where the legacy scores are not
+        one per class.
 
         Parameters
         ----------
@@ -477,9 +524,9 @@ default="all"
             ``flagged``: for review; ``rule``, ``proposed``: the best active rule and
             its label; ``score``: on the common scale, ``-inf`` where no rule speaks;
             ``margin``: score minus threshold; ``tail_rank``: share of calibration
-            decisions that look as wrong, on rows that fire; ``shadow_rule``: the
-            shadow rule that would fire; ``certificate``: the first 12 digits of the
-            digest of the calibration rows.
+            decisions that look as wrong, ``1 / (n + 1)`` where none of `n` does, on
+            rows that fire; ``shadow_rule``: the shadow rule that would fire;
+            ``certificate``: name of the ledger entry in force.
         """
         reading, rows, winner = self._corrections(X, segment)
         side = side_of(len(reading.labels), segment=segment)
@@ -492,14 +539,48 @@ default="all"
         )
 
     def with_rules(self, book: RuleBook) -> Self:
-        """Return a corrector with another book around the same legacy model."""
+        """Return a corrector with another book around the same legacy model.
+
+        Budgets are those of this corrector.  Certificates stay in force if they were
+        made around the same legacy model object (or in a copy of the corrector) with
+        the same features and ``per``; if not, the book is off until :meth:`certify`.
+
+        Parameters
+        ----------
+        book : RuleBook
+
+        Returns
+        -------
+        ErrorCorrector
+            Another object; this one stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If a rule reads another number of features.
+
+        Notes
+        -----
+        From here on, each of the two has a ledger of its own: neither sees which
+        calibration rows the other one uses.  Certificates of several branches on the
+        same rows hold one by one, but not for the best of them: decide between branches
+        on other rows, or certify the one that was chosen on fresh rows.
+        """
         check_is_fitted(self)
+        n_features = len(self.features_.names_)
+        for rule in book:
+            if rule.n_features not in (None, n_features):
+                raise ValueError(
+                    f"rule {rule.name!r} reads {rule.n_features} features, but "
+                    f"features={self.features!r} give {n_features} here; fit with the "
+                    "features that the rule was learnt with, or remove it"
+                )
         other = copy.copy(self)
-        other.rules_ = book
+        other.rules_ = book.under(self._terms().budgets, self._origin())
         labels = [rule.to for rule in book]
         if labels:  # a rule learnt elsewhere may know a label that is new here
             other.classes_ = unique_labels(self.classes_, labels)
-        other.report_ = self.report_.updated(book)
+        other.report_ = self._report_on(other.rules_)
         return other
 
     def set_params(self, **params: Any) -> Self:
@@ -530,7 +611,7 @@ default="all"
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        legacy = get_tags(self.estimator) if has_tags(self.estimator) else tags
+        legacy = tags_of(self.estimator) or tags
         # one by one: a frozen model's tag object would switch nearly all checks off
         tags.input_tags.sparse = legacy.input_tags.sparse
         tags.input_tags.allow_nan = legacy.input_tags.allow_nan
@@ -552,29 +633,6 @@ default="all"
             seed=self._seed,
         )
 
-    def _check_parameters(self) -> None:
-        check_legacy_model(self.estimator)
-        if self.action not in ("relabel", "flag"):
-            raise ValueError(f"action must be 'relabel' or 'flag', got {self.action!r}")
-        if self.per not in _PER:
-            raise ValueError(f"per must be one of {_PER}, got {self.per!r}")
-        if isinstance(self.detector, str):
-            raise ValueError(
-                f"detector={self.detector!r} is not available in this version; pass "
-                "None or a classifier such as FisherDetector()"
-            )
-        named = isinstance(self.confusions, str)
-        if (named and self.confusions != "all") or not np.iterable(self.confusions):
-            raise ValueError(
-                "confusions must be 'all', a list of true labels or a list of (legacy "
-                f"label, true label), got {self.confusions!r}"
-            )
-        for name in ("calibration_fraction", "validation_fraction"):
-            value = getattr(self, name)
-            if name == "calibration_fraction" and value == "auto":
-                continue
-            check_share(value, name)
-
     def _settle_estimator(
         self,
         X: Any,
@@ -584,12 +642,14 @@ default="all"
         rng: np.random.Generator,
     ) -> npt.NDArray[np.bool_]:
         """Use the legacy model as it is, or fit one; return rows it has not seen."""
-        if is_fitted(self.estimator):
+        if is_fitted(self.estimator, X):
             self.estimator_ = self.estimator
             return np.ones(len(y), dtype=bool)
         unseen = held_out(
             y, self.validation_fraction, side, shuffle=self.shuffle, rng=rng
         )
+        if side.calibration_mask is not None:
+            unseen |= side.calibration_mask
         # a row of weight 0 is not there, also for models that take no weights
         train = np.flatnonzero(~unseen if weight is None else ~unseen & (weight > 0))
         model = clone(self.estimator)
@@ -657,6 +717,7 @@ default="all"
             weight,
             side.groups,
             side.case_id,
+            self._strata(reading.labels, side.segment),
         )
         rules, refused = learn_rules(
             rows,
@@ -682,7 +743,11 @@ default="all"
         refused: list[Refusal],
         terms: Terms,
         side: Side,
+        strata: Array | None,
     ) -> FitReport:
+        possible = terms.hoped_for(roles, grouped=side.groups is not None)
+        if self.calibration_fraction != "auto":  # no more than that ever calibrates
+            possible = replace(possible, n_calibration=roles.calibration.size)
         fitted_here = not unseen.all()
         n_seen = int(np.sum(~unseen))
         return FitReport(
@@ -703,9 +768,33 @@ default="all"
             max_damage=self.max_damage,
             confidence_level=self.confidence_level,
             ledger=self.ledger,
-            possible=terms.hoped_for(roles, grouped=side.groups is not None),
+            possible=possible,
             book=self.rules_,
+            per=self.per,
+            strata=() if strata is None else tuple(np.unique(strata).tolist()),
+            n_passed=right.size,
         )
+
+    def _report_on(self, book: RuleBook) -> FitReport:
+        """The report on another book, under the terms that are set now."""
+        possible = self.report_.possible
+        budget = None if self.max_damage is None else self._terms().certified_damage
+        if budget is not None and budget != possible.max_damage:
+            # the fit held out rows for another budget: none for this one
+            possible = replace(possible, max_damage=budget, n_calibration=0)
+        return replace(
+            self.report_.updated(book),
+            max_damage=self.max_damage,
+            confidence_level=self.confidence_level,
+            ledger=self.ledger,
+            possible=possible,
+            per=self.per,
+            strata=self.report_.strata if self.per == self.report_.per else (),
+        )
+
+    def _origin(self) -> str:
+        """What certificates of this corrector speak of; rules read nothing else."""
+        return origin(self._read_from, self.per)
 
     def _tell(self) -> None:
         missing = self.report_.shortcoming()
@@ -717,6 +806,21 @@ default="all"
             )
         if self.verbose:
             print(self.report_)  # noqa: T201 - asked for
+
+    def _tell_unused(self, entries: list[LedgerEntry]) -> None:
+        """Say which new certificates did not take the place of those in force."""
+        for entry in entries:
+            in_force = self.rules_.entry(entry.kind)
+            kept = {} if in_force is None else in_force.certificates
+            unused = [
+                str(c) for s, c in entry.certificates.items() if kept.get(s) is not c
+            ]
+            if unused:
+                warnings.warn(
+                    f"{enumerated(unused)}; the certificate in force stays",
+                    NotCertifiedWarning,
+                    stacklevel=3,
+                )
 
     def _read(self, X: Any) -> Reading:
         X = indexable(X)[0]
@@ -751,6 +855,7 @@ default="all"
     def _probabilities(self, X: Any, segment: Any) -> FloatArray:
         reading, rows, winner = self._corrections(X, segment)
         assert reading.scores is not None
+        after = self._corrected_labels(reading.labels, rows, winner)
         shares = hasattr(self.estimator_, "predict_proba")
         legacy = as_probabilities(reading.scores, shares=shares)
         rules = self.rules_.active
@@ -759,11 +864,12 @@ default="all"
         rows, winner = rows[kept], winner[kept]
         to = np.searchsorted(self.classes_, [rule.to for rule in rules])
         score = self.rules_.decide(reading.features[rows], reading.labels[rows]).score
-        return corrected_probabilities(
+        found = corrected_probabilities(
             legacy,
             np.searchsorted(self.classes_, self.features_.classes_),
             len(self.classes_),
             rows,
             to[winner] if rows.size else rows,
-            tail_ranks(score, self.rules_.calibration_scores),
+            tail_ranks(score, self.rules_.calibration_scores, beyond=True),
         )
+        return led_by(found, pd.Index(self.classes_).get_indexer(pd.Index(after)))

@@ -11,11 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import scipy.sparse as sp
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 from sklearn.impute import SimpleImputer
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import column_or_1d
 
-from rarecorrect._compat import safe_indexing
+from rarecorrect._compat import keeps_fitted_state, safe_indexing
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
@@ -73,6 +72,9 @@ class FeatureExtractor:
         Whether labels are read off the scores of the same pass.  ``False`` where
         ``classes_[argmax(score)]`` was not what ``predict`` says on every row of
         :meth:`fit`: then the model is called twice.
+    one_score_per_class_ : bool
+        Whether scores hold a column for each class, or one value for two classes.
+        ``False`` for a ``SVC`` that decides one class against one, and without scores.
 
     Examples
     --------
@@ -130,13 +132,14 @@ class FeatureExtractor:
         walk = self._walk(X)
         self.sources_ = self._resolve(X, walk)
         scores = self._scores(walk)
-        labels = np.asarray(self.estimator.predict(X))
+        labels = self._predicted(X)
         self.classes_ = np.asarray(
             getattr(self.estimator, "classes_", np.unique(labels))
         )
         self.labels_from_scores_ = scores is not None and np.array_equal(
             self._labels_of(scores), labels
         )
+        self.one_score_per_class_ = scores is not None and self._fits_classes(scores)
         rows = fitting_rows(labels)
         self._transformers = {
             i: _fitted_transformer(source, X, rows)
@@ -156,7 +159,7 @@ class FeatureExtractor:
         if self.labels_from_scores_ and scores is not None:
             labels = self._labels_of(scores)
         else:
-            labels = np.asarray(self.estimator.predict(X))
+            labels = self._predicted(X)
         Z = _side_by_side(self._parts(X, walk, scores))
         return Reading(labels, scores, self._imputed(Z))
 
@@ -239,6 +242,17 @@ class FeatureExtractor:
             return np.asarray(head.decision_function(walk["head"]))
         return None
 
+    def _predicted(self, X: Any) -> Array:
+        # some boosting libraries predict a column of shape (n_rows, 1)
+        labels: Array = column_or_1d(np.asarray(self.estimator.predict(X)))
+        return labels
+
+    def _fits_classes(self, scores: Array) -> bool:
+        n_classes = len(self.classes_)
+        if scores.ndim == 1:  # decision values
+            return n_classes == 2 and not hasattr(self.estimator, "predict_proba")
+        return scores.shape[1:] == (n_classes,)
+
     def _labels_of(self, scores: Array) -> Array:
         if scores.ndim == 1:
             codes = (scores > 0).astype(int)
@@ -290,7 +304,8 @@ class FeatureExtractor:
             imputer = SimpleImputer(
                 strategy="median", add_indicator=True, keep_empty_features=True
             )
-            self._imputer = imputer.fit(fitting)
+            # whatever scikit-learn is told globally: features are arrays here
+            self._imputer = imputer.set_output(transform="default").fit(fitting)
             names = np.array(self.names_, dtype=object)
             self.names_ = [str(n) for n in self._imputer.get_feature_names_out(names)]
 
@@ -310,11 +325,9 @@ def _unwrapped(model: Any) -> Any:
 
 
 def _fitted_transformer(source: Any, X: Any, rows: Indices) -> Any:
-    try:
-        check_is_fitted(source)
-    except NotFittedError:
-        return clone(source).fit(safe_indexing(X, rows))
-    return source
+    if keeps_fitted_state(source):
+        return source
+    return clone(source).fit(safe_indexing(X, rows))
 
 
 def _has_scores(model: Any, *, decision_only: bool = False) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.stats import binom
 
 from rarecorrect.certify import Certificate, rows_needed, smallest_damage
@@ -17,9 +19,14 @@ from rarecorrect.metrics import clopper_pearson
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 
+FloatArray = npt.NDArray[np.float64]
+
 # "Far above": an error rate under half of the stated one, by more than chance.
 _FAR = 0.5
 _CHANCE = 1e-4
+# Standard errors by which the number of rows to pass lies on the safe side.
+_SAFE = 2.0
+_MOST_LISTED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +56,11 @@ class FitReport:
     possible : Certificate
         What the rows could have certified at the most, in their largest stratum.
     book : RuleBook
+    per : {None, "class", "segment"}
+    strata : tuple
+        Classes or segments among the rows passed to `fit`.
+    n_passed : int
+        Rows passed when something was last certified, in `fit` or `certify`.
     """
 
     legacy: str
@@ -68,6 +80,9 @@ class FitReport:
     ledger: bool
     possible: Certificate
     book: RuleBook
+    per: str | None
+    strata: tuple[Hashable, ...]
+    n_passed: int
 
     def updated(self, book: RuleBook) -> FitReport:
         """Return the same record about another version of the book."""
@@ -82,9 +97,12 @@ class FitReport:
         return [c for e in entries if e is not None for c in e.certificates.values()]
 
     def shortcoming(self) -> str:
-        """Why the legacy answer is kept, and the way out; empty if it is not."""
+        """Why the legacy answer is kept, everywhere or in some strata; empty if not.
+
+        With the way out.
+        """
         if self.book.certified:
-            return ""
+            return self._strata_off()
         if self.n_errors == 0 and self.n_apart:
             return (
                 f"all {self.n_apart} errors lie in groups that calibrate, and are not "
@@ -118,12 +136,64 @@ class FitReport:
             return "the rules changed; certify them on labelled rows: certify(X, y)"
         return self._too_few(entry.certificates if entry is not None else {})
 
-    def _too_few(self, found: Any) -> str:
+    def _strata_off(self) -> str:
+        """Strata that keep the legacy answer though others are certified."""
+        entry = self.book.entry("damage")
+        if entry is None or None in entry.certificates:
+            return ""
+        found, one = entry.certificates, _first(entry.certificates)
+        strata = dict.fromkeys((*found, *self.strata))
+        level = one.confidence_level ** (len(found) / len(strata))
+        lacking = replace(one, certified=False, n_calibration=0, confidence_level=level)
+        off = {s: found.get(s, lacking) for s in strata}
+        off = {s: c for s, c in off.items() if not c.certified and self._has_rule(s)}
+        if not off:
+            return ""
+        listed = [
+            f"{self.per} {s!r} ({c.n_calibration:,} right calibration {c.unit}, "
+            f"{_needed(c):,} needed)"
+            for s, c in off.items()
+        ]
+        way = "pass rows of these alone to certify(X, y), the others stay certified"
+        if self.book.event == "fit" and all(c.n_calibration for c in off.values()):
+            most = max(map(self._rows_to_pass, off.values()))
+            way += f", or about {most:,} more rows of all kinds to fit"
+        return f"{enumerated(listed)}; {way}"
+
+    def _has_rule(self, stratum: Hashable) -> bool:
+        """Whether an active rule could change anything there, certified or not."""
+        if self.per != "class":
+            return True
+        label = np.array([stratum])
+        return any(rule.effective(label).any() for rule in self.book.active)
+
+    def _rows_to_pass(self, found: Certificate) -> int:
+        """About how many more rows of the same kind hold the units that are missing.
+
+        As many of them calibrate as of the rows that were passed.  That share is
+        estimated, and further rows scatter around it, so some are added.
+        """
+        missing, n = _needed(found) - found.n_calibration, found.n_calibration
+        share = n / self.n_passed
+        if share >= 1:
+            return missing
+        scatter = np.sqrt((1 - share) * (1 / missing + 1 / n))
+        return int(_rounded_up(missing / share * (1 + _SAFE * scatter)))
+
+    def _too_few(self, found: Mapping[Hashable, Certificate]) -> str:
         assert self.max_damage is not None
         best = max(found.values(), key=lambda c: c.n_calibration, default=self.possible)
         n, level, budget = best.n_calibration, best.confidence_level, best.max_damage
+        missing = _needed(best) - n
+        if missing <= 0:  # enough rows, but too many are above every threshold
+            return str(best)
         kept = " (edits kept possible)" if self.ledger else ""
-        ways = [f"pass {rows_needed(budget, level) - n:,} more"]
+        fresh = " in new groups" if best.unit == "groups" else ""
+        ways = [
+            f"pass about {self._rows_to_pass(best):,} more rows{fresh}"
+            if n
+            else f"pass {missing:,} more"
+        ]
         if best.smallest_damage < 1:  # times the margin that was taken off the budget
             enough = best.smallest_damage * self.max_damage / budget
             ways.append(f"set max_damage={_rounded_up(enough):g}")
@@ -136,7 +206,8 @@ class FitReport:
         return (
             f"{n:,} {what} certify at best a damage of "
             f"{100 * best.smallest_damage:.3g} % at {100 * self.confidence_level:g} %"
-            f"{kept}, not {100 * budget:g} %; {', or '.join(ways)}"
+            f"{kept}, not {100 * budget:g} %: {missing:,} more are missing; "
+            f"{', or '.join(ways)}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,9 +215,10 @@ class FitReport:
         record = {
             name: getattr(self, name)
             for name in self.__slots__
-            if name not in ("book", "possible", "refused")
+            if name not in ("book", "possible", "refused", "strata")
         }
         record["refused"] = [asdict(r) for r in self.refused]
+        record["strata"] = [str(stratum) for stratum in self.strata]
         record["rules"] = [_rule_record(r) for r in self.book]
         record["certificates"] = [
             {**asdict(c), "text": str(c)} for c in self.certificates
@@ -175,23 +247,25 @@ class FitReport:
             lines.append(f"certificate      {certificate}")
         if self.shortcoming():
             lines.append(f"NOT CERTIFIED    {self.shortcoming()}")
-        else:
+        if self.book.certified:
             lines.append("it speaks        for cases like the calibration rows")
         return "\n".join(lines)
 
 
 def cross_validated_gain(
-    rule: Rule, threshold: float, confidence_level: float = 0.95
+    rule: Rule, threshold: float | FloatArray, confidence_level: float = 0.95
 ) -> tuple[float, float, float]:
     """Share of left-out errors above a threshold, with its nominal interval.
 
-    Errors took part in fitting each other's detectors, so the Clopper-Pearson interval
-    is nominal.  NaN where nothing could be left out.
+    The threshold is one for all, or an array with one for each left-out error.  Errors
+    that another rule would win are not above any.  Errors took part in fitting each
+    other's detectors, so the Clopper-Pearson interval is nominal.  NaN where nothing
+    could be left out.
     """
     scores = rule.left_out
     if scores.size == 0 or np.isnan(scores).any():
         return (np.nan, np.nan, np.nan)
-    caught = int(np.sum(scores > max(threshold, rule.worth)))
+    caught = int(np.sum(scores > np.maximum(threshold, rule.worth)))
     low, high = clopper_pearson(caught, scores.size, confidence_level)
     return (caught / scores.size, low, high)
 
@@ -213,14 +287,19 @@ def warn_about_training_rows(right: int, n: int, legacy_accuracy: float | None) 
 
 def _rule_line(rule: Rule, book: RuleBook) -> str:
     text = f"{rule.name} [{rule.state}, from {rule.n_errors} errors]"
-    entry = book.entry("damage")
-    if entry is not None and None not in entry.certificates:
+    entry, strata = book.entry("damage"), rule.left_out_strata
+    threshold: float | FloatArray = book.threshold()
+    if strata is not None:
+        of = {s: book.threshold(s) for s in set(strata.tolist())}
+        threshold = np.array([of[s] for s in strata.tolist()])
+    elif entry is not None and None not in entry.certificates:
         return f"{text} gain not estimated: thresholds differ"
-    gain, low, high = cross_validated_gain(rule, book.threshold())
+    gain, low, high = cross_validated_gain(rule, threshold)
     if np.isnan(gain):
         return f"{text} gain not estimated"
+    done = "flags" if rule.action == "flag" else "repairs"
     return (
-        f"{text} repairs {100 * gain:.0f} % of left-out errors "
+        f"{text} {done} {100 * gain:.0f} % of left-out errors "
         f"({100 * low:.0f}-{100 * high:.0f} %, nominal, cross-validated)"
     )
 
@@ -232,8 +311,25 @@ def _rule_record(rule: Rule) -> dict[str, Any]:
     return record
 
 
-def _first(certificates: Any) -> Certificate:
-    return next(iter(certificates.values()))  # type: ignore[no-any-return]
+def enumerated(texts: Sequence[str]) -> str:
+    """List texts; of many the first ones, and how many there are besides.
+
+    Examples
+    --------
+    >>> enumerated(["a", "b"]), enumerated(list("abcdefg"))
+    ('a, b', 'a, b, c, d, e and 2 more')
+    """
+    more = len(texts) - _MOST_LISTED
+    shown = ", ".join(texts[:_MOST_LISTED])
+    return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _first(certificates: Mapping[Hashable, Certificate]) -> Certificate:
+    return next(iter(certificates.values()))
+
+
+def _needed(found: Certificate) -> int:
+    return rows_needed(found.max_damage, found.confidence_level)
 
 
 def _rounded_up(share: float) -> float:

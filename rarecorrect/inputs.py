@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Mapping
+from numbers import Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils import (
-    assert_all_finite,
-    check_consistent_length,
-    column_or_1d,
-    get_tags,
-)
+from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
+from rarecorrect._compat import is_fitted, keeps_fitted_state, tags_of
+from rarecorrect.certify import check_share
 from rarecorrect.metrics import as_labels
+from rarecorrect.metrics.checks import check_mask
 from rarecorrect.roles import Side
 
 Array = npt.NDArray[Any]
+
+MISSING = "(missing)"
+_PER = (None, "class", "segment")
 
 
 def side_of(n: int, **columns: Any) -> Side:
@@ -30,6 +33,8 @@ def side_of(n: int, **columns: Any) -> Side:
     ------
     ValueError
         For a column that has not one entry per row.
+    TypeError
+        For a mask that is not boolean.
 
     Examples
     --------
@@ -74,10 +79,12 @@ def check_legacy_model(estimator: Any) -> None:
     ValueError
         For a regressor, or an object that does not predict.
     """
-    regressor = (
-        has_tags(estimator) and get_tags(estimator).estimator_type == "regressor"
-    )
-    if regressor or not hasattr(estimator, "predict"):
+    tags = tags_of(estimator)
+    kind = None if tags is None else tags.estimator_type
+    # some classifiers get ``predict`` when they are fitted
+    if kind == "regressor" or not (
+        kind == "classifier" or hasattr(estimator, "predict")
+    ):
         raise ValueError(
             f"estimator must be a classifier, fitted or not, got {estimator!r}; for a "
             "vendor's score use ColumnModel"
@@ -102,44 +109,112 @@ def refuse_one_dimension(X: Any) -> None:
 def cloned_parameter(name: str, value: Any) -> Any:
     """Clone of a parameter; fitted models and fitted transformers stay as they are.
 
-    ``clone`` would unfit a model in service, and the next fit would silently refit it.
+    ``clone`` would unfit a model in service, and the next fit would silently refit it:
+    a model is cloned only if it is proven unfitted.
     """
     if name == "features" and isinstance(value, list | tuple):
         return type(value)(cloned_parameter(name, item) for item in value)
-    if name in ("estimator", "features") and hasattr(value, "fit"):
-        return value if is_fitted(value) else clone(value)
+    if name == "estimator" and is_fitted(value):
+        return value
+    if name == "features" and hasattr(value, "fit") and keeps_fitted_state(value):
+        return value
     return clone(value, safe=False)
 
 
-def has_tags(estimator: Any) -> bool:
-    """Whether an object has scikit-learn's tags."""
-    return hasattr(estimator, "__sklearn_tags__")
+def check_parameters(params: Mapping[str, Any]) -> None:
+    """Refuse parameters of a corrector that mean nothing, whatever the rows are.
 
+    Parameters
+    ----------
+    params : mapping
+        As ``get_params(deep=False)`` gives it.
 
-def is_fitted(estimator: Any) -> bool:
-    """Whether a model is fitted; one that cannot be fitted is, if it predicts.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> is_fitted(LogisticRegression())
-    False
+    Raises
+    ------
+    ValueError
+        With the parameter, its value and what it may be.
     """
-    if not hasattr(estimator, "fit"):
-        return hasattr(estimator, "predict")
-    try:
-        check_is_fitted(estimator)
-    except NotFittedError:
-        return False
-    return True
+    check_legacy_model(params["estimator"])
+    if params["action"] not in ("relabel", "flag"):
+        raise ValueError(
+            f"action must be 'relabel' or 'flag', got {params['action']!r}"
+        )
+    if params["per"] not in _PER:
+        raise ValueError(f"per must be one of {_PER}, got {params['per']!r}")
+    if isinstance(params["detector"], str):
+        raise ValueError(
+            f"detector={params['detector']!r} is not available in this version; pass "
+            "None or a classifier such as FisherDetector()"
+        )
+    _check_confusions(params["confusions"])
+    for name in ("calibration_fraction", "validation_fraction"):
+        if name == "validation_fraction" or params[name] != "auto":
+            check_share(params[name], name)
+
+
+def _check_confusions(confusions: Any) -> None:
+    text = isinstance(confusions, str)
+    if text and confusions == "all":
+        return
+    if text or not isinstance(confusions, Collection) or len(confusions) == 0:
+        raise ValueError(
+            "confusions must be 'all', or a list, not empty, of true labels or of "
+            f"(legacy label, true label), got {confusions!r}"
+        )
+    times = Counter(
+        item if isinstance(item, str) or not np.iterable(item) else tuple(item)
+        for item in confusions
+    )
+    twice = [item for item, n in times.items() if n > 1]
+    if twice:
+        raise ValueError(
+            f"confusions must name every kind of error once, got {twice[0]!r} more "
+            f"than once in {confusions!r}"
+        )
+
+
+class _Name(str):
+    """Text that sorts after numbers, for columns that hold both."""
+
+    def __lt__(self, other: Any) -> bool:
+        return isinstance(other, str) and str.__lt__(self, other)
+
+    def __gt__(self, other: Any) -> bool:
+        return not isinstance(other, str) or str.__gt__(self, other)
 
 
 def _as_column(values: Any, n: int, name: str) -> Array | None:
     if values is None:
         return None
-    column = np.asarray(values)
+    # a list goes through object: numpy would turn ["a", nan] into ["a", "nan"]
+    kind = None if hasattr(values, "dtype") or name != "segment" else object
+    column = np.asarray(values, dtype=kind)
     if column.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), got {column.shape}")
-    if name in ("groups", "segment") and column.dtype == object:
-        column = column.astype(str)  # None and NaN have no order
-    return column.astype(bool) if name == "calibration_mask" else column
+    if name == "segment":
+        return _as_segments(column)
+    if name == "calibration_mask":
+        return check_mask(column, name, n)
+    if name == "groups" and column.dtype == object:
+        return column.astype(str)  # None and NaN have no order
+    return column
+
+
+def _as_segments(column: Array) -> Array:
+    """Segments that can be sorted and compared; all missing ones are one segment.
+
+    Numbers stay numbers and all else becomes text, value by value: a hole must not
+    turn the names around it into others.
+    """
+    if column.dtype.kind in "biuU":
+        return column
+    codes, found = pd.factorize(pd.Series(column).astype(object))
+    names = [*map(_segment, found), _Name(MISSING)]  # code -1 is the last
+    only_text = all(isinstance(name, str) for name in names)
+    return np.array(names, dtype=None if only_text else object)[codes]
+
+
+def _segment(value: Any) -> Any:
+    if isinstance(value, np.number | np.bool_):
+        value = value.item()
+    return value if isinstance(value, Real) else _Name(value)

@@ -7,24 +7,22 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from joblib import Parallel, delayed
-from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from rarecorrect.cross_fitting import cross_scores, fit_detector
 from rarecorrect.ledger import fingerprint
-from rarecorrect.rule import Rule, detector_score, effective, linear_form
+from rarecorrect.rule import Rule, effective, linear_form
 from rarecorrect.tail_scale import TailScale
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
-
-N_FOLDS = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,6 +40,8 @@ class FittingRows:
     errors : ndarray of int
         Positions of errors.
     sample_weight, groups, case_id : ndarray of shape (n_rows,) or None
+    strata : ndarray of shape (n_rows,) or None
+        Class or segment of every row, where thresholds differ.
     """
 
     Z: Array
@@ -52,6 +52,7 @@ class FittingRows:
     sample_weight: Array | None = None
     groups: Array | None = None
     case_id: Array | None = None
+    strata: Array | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,76 +112,12 @@ def learn_rules(
     )
     rules = [r for r in made if isinstance(r, Rule)]
     refused = [r for r in made if isinstance(r, Refusal)]
-    return rules, refused
-
-
-def cross_scores(
-    detector: Any,
-    Z: Array,
-    is_error: npt.NDArray[np.bool_],
-    *,
-    sample_weight: Array | None = None,
-    groups: Array | None = None,
-    random_state: int = 0,
-) -> FloatArray:
-    """Score of every row by a detector that was fitted without it.
-
-    Parameters
-    ----------
-    detector : classifier
-        Unfitted prototype.
-    Z : ndarray of shape (n_rows, n_features)
-    is_error : ndarray of bool of shape (n_rows,)
-    sample_weight, groups : ndarray of shape (n_rows,), optional
-        Rows of one group are left out together.
-    random_state : int
-        Seed of the folds.
-
-    Returns
-    -------
-    ndarray of shape (n_rows,)
-        NaN for errors if there is only one (group) of them: without it there is
-        nothing to learn from.
-
-    Examples
-    --------
-    >>> from rarecorrect.detectors import FisherDetector
-    >>> rng = np.random.default_rng(0)
-    >>> Z = rng.normal(size=(110, 3)); Z[100:] += 3
-    >>> is_error = np.arange(110) >= 100
-    >>> scores = cross_scores(FisherDetector(), Z, is_error)
-    >>> bool(np.median(scores[is_error]) > np.quantile(scores[~is_error], 0.95))
-    True
-    """
-    fold = _folds(is_error, groups, np.random.default_rng(random_state))
-    scores = np.full(len(Z), np.nan)
-    for f in range(fold.max() + 1):
-        out = fold == f
-        fitted = fit_detector(detector, Z, is_error, ~out, sample_weight, random_state)
-        scores[out] = detector_score(fitted, Z[out])
-    return scores
-
-
-def fit_detector(
-    detector: Any,
-    Z: Array,
-    is_error: npt.NDArray[np.bool_],
-    rows: npt.NDArray[np.bool_] | slice = slice(None),
-    sample_weight: Array | None = None,
-    random_state: int = 0,
-) -> Any:
-    """Clone of a detector, fitted on some rows; seeded wherever it has no seed."""
-    fitted = clone(detector)
-    free = [
-        name
-        for name, value in fitted.get_params().items()
-        if value is None and name.rpartition("__")[2] == "random_state"
+    learnt = [c for c, r in zip(wanted, made, strict=True) if isinstance(r, Rule)]
+    judged = [
+        _among(rules, rule, rows, _errors_of(rows, confusion))
+        for rule, confusion in zip(rules, learnt, strict=True)
     ]
-    fitted.set_params(**dict.fromkeys(free, random_state))
-    target = is_error[rows].astype(int)
-    if sample_weight is None:
-        return fitted.fit(Z[rows], target)
-    return fitted.fit(Z[rows], target, sample_weight=sample_weight[rows])
+    return judged, refused
 
 
 def takes_sample_weight(detector: Any) -> bool:
@@ -195,14 +132,11 @@ def _learn_rule(
     action: str,
     random_state: int,
 ) -> Rule | Refusal:
-    errors = rows.errors[_belongs(rows, confusion, rows.errors)]
+    errors = _errors_of(rows, confusion)
     inside = effective(
         rows.labels[rows.right], confusion.from_labels, confusion.to, action
     )
-    right = rows.right[inside]
-    if rows.sample_weight is not None:  # a row of weight 0 is not there, in no fold
-        errors = errors[rows.sample_weight[errors] > 0]
-        right = right[rows.sample_weight[right] > 0]
+    right = _present(rows, rows.right[inside])
     lacking = _lacking(rows, errors, right)
     if lacking:
         return Refusal(confusion.name, lacking)
@@ -236,7 +170,7 @@ def _learn_rule(
         np.log(len(errors) / len(rows.errors) * len(rows.right) / len(right))
     )
     scaled = scale(scores) + log_share
-    left_out = np.sort(scaled[is_error])
+    left_out = scaled[is_error]
     ids = () if rows.case_id is None else tuple(rows.case_id[errors].tolist())
     parts = (confusion.name, action, repr(detector))
     return Rule(
@@ -298,38 +232,46 @@ def _confusions(rows: FittingRows, wanted: Any) -> Iterator[Confusion]:
             )
 
 
-def _belongs(
-    rows: FittingRows, confusion: Confusion, where: Indices
-) -> npt.NDArray[np.bool_]:
-    inside = rows.y[where] == confusion.to
+def _errors_of(rows: FittingRows, confusion: Confusion) -> Indices:
+    inside = rows.y[rows.errors] == confusion.to
     if confusion.from_labels is not None:
-        inside &= np.isin(rows.labels[where], np.asarray(confusion.from_labels))
-    return np.asarray(inside)
+        labels = rows.labels[rows.errors]
+        inside &= np.isin(labels, np.asarray(confusion.from_labels))
+    return _present(rows, rows.errors[inside])
 
 
-def _folds(
-    is_error: npt.NDArray[np.bool_], groups: Array | None, rng: np.random.Generator
-) -> Indices:
-    """Fold of every row; errors and right decisions are spread evenly.
+def _present(rows: FittingRows, where: Indices) -> Indices:
+    """Leave out rows of weight 0: they are not there, in no fold."""
+    if rows.sample_weight is None:
+        return where
+    return where[rows.sample_weight[where] > 0]
 
-    A single error (or group of errors) is in fold -1: in every training part.
+
+def _among(rules: list[Rule], rule: Rule, rows: FittingRows, errors: Indices) -> Rule:
+    """A rule whose left-out scores count its company: rising, -inf where it loses.
+
+    An error is repaired only by a rule with its true label.  Rules with another label
+    did not learn from it, so the scores that they give it serve as they are.  A flag
+    is a flag, whichever rule sets it.
     """
-    units = np.arange(is_error.size) if groups is None else _codes(groups)
-    error_units = np.unique(units[is_error])
-    plain_units = np.setdiff1d(units, error_units)
-    if plain_units.size < 2:  # one group holds all right decisions: leave rows out
-        return _folds(is_error, None, rng)
-    of_unit = np.empty(units.max() + 1, dtype=np.intp)
-    of_unit[plain_units] = rng.permutation(plain_units.size) % N_FOLDS
-    of_unit[error_units] = rng.permutation(error_units.size) % N_FOLDS
-    fold = of_unit[units]
-    if error_units.size == 1:
-        fold[is_error] = -1
-    return np.asarray(fold)
+    score = rule.left_out
+    if rule.action == "relabel":
+        rivals = [other for other in rules if other.to != rule.to]
+        best = _best_score(rivals, rows.Z[errors], rows.labels[errors])
+        score = np.where(best >= score, -np.inf, score)  # NaN, not known, stays
+    rising = np.argsort(score, kind="stable")
+    strata = None if rows.strata is None else rows.strata[errors][rising]
+    return replace(rule, left_out=score[rising], left_out_strata=strata)
 
 
-def _codes(groups: Array) -> Indices:
-    return np.asarray(np.unique(groups, return_inverse=True)[1])
+def _best_score(rules: list[Rule], Z: Array, labels: Array) -> FloatArray:
+    """Largest scaled score of rules that speak, -inf where none does."""
+    best = np.full(len(labels), -np.inf)
+    for rule in rules:
+        scaled = rule.scaled(rule.score(Z))
+        speaks = rule.effective(labels) & (scaled > rule.worth)
+        best[speaks] = np.maximum(best, scaled)[speaks]
+    return best
 
 
 def _worth(left_out: FloatArray, right: FloatArray, log_share: float) -> float:

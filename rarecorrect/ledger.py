@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Hashable, Mapping
+import weakref
+from collections.abc import Hashable, Mapping, Set
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +15,8 @@ import numpy.typing as npt
 from rarecorrect.certify import Certificate
 
 FIRST_SHARE = 0.8
+
+_names: dict[int, tuple[weakref.ref[Any], str]] = {}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -26,7 +30,7 @@ class LedgerEntry:
     certificates : mapping from stratum to Certificate
         One under the key ``None`` where there are no strata.
     covered : frozenset of str
-        Identities of the rules that were active.
+        What the active rules decided, and where: see ``RuleBook.identities``.
     fingerprint : str
         Digest of the calibration rows.
     delta : float
@@ -58,8 +62,16 @@ class LedgerEntry:
         """Whether a threshold is certified for any stratum."""
         return any(c.certified for c in self.certificates.values())
 
-    def covers(self, identities: set[str]) -> bool:
-        """Whether the certificates hold for a book with these active rules.
+    @property
+    def name(self) -> str:
+        """Digest of what was certified, for which rules and on which rows."""
+        found = {repr(s): c.threshold for s, c in self.certificates.items()}
+        words = [self.kind, self.fingerprint, *sorted(self.covered), *sorted(found)]
+        thresholds = np.array([found[stratum] for stratum in sorted(found)])
+        return fingerprint(np.array(words), thresholds)[:12]
+
+    def covers(self, identities: Set[str]) -> bool:
+        """Whether the certificates hold for a book whose active rules decide this.
 
         Fewer rules change fewer decisions, so leaving rules out keeps a certificate.
         """
@@ -146,3 +158,43 @@ def fingerprint_of_rows(rows: npt.NDArray[Any]) -> str:
         return fingerprint(whole)
     as_bytes = whole.view(np.dtype((np.void, whole.itemsize * whole.shape[1])))
     return fingerprint(np.sort(as_bytes.ravel()))
+
+
+def origin(*parts: Any) -> str:
+    """Digest of the objects that decisions come from: same objects, same digest.
+
+    An object is known by itself and not by what it holds: fitted models cannot be
+    compared, and two that look the same need not decide the same.  It is another one
+    after pickling, so keep the digest with whatever is pickled along with the object.
+
+    Parameters
+    ----------
+    *parts : str, None or any object
+        A model, a transformer, a callable; text and ``None`` stand for themselves.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> model, its_twin = LogisticRegression(), LogisticRegression()
+    >>> origin(model, "input") == origin(model, "input")
+    True
+    >>> origin(model, "input") == origin(its_twin, "input")
+    False
+    """
+    return fingerprint(np.array([_name(part) for part in parts]))[:16]
+
+
+def _name(part: Any) -> str:
+    """Name of an object, never given to another; the id alone may be given again."""
+    if part is None or isinstance(part, str):
+        return repr(part)
+    name, key = uuid4().hex, id(part)
+    try:
+        known = weakref.ref(part, lambda _: _names.pop(key, None))
+    except TypeError:  # not to be found again: no certificate can be carried over
+        return name
+    return _names.setdefault(key, (known, name))[1]

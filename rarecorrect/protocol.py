@@ -22,12 +22,11 @@ from sklearn.utils import check_consistent_length, column_or_1d, indexable
 from rarecorrect._compat import safe_indexing
 from rarecorrect.certify import certified_threshold
 from rarecorrect.corrector import ErrorCorrector
+from rarecorrect.cross_fitting import detector_score, fit_detector
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning
 from rarecorrect.features import Reading
-from rarecorrect.learning import fit_detector
 from rarecorrect.metrics import clopper_pearson, gain_at_retention
-from rarecorrect.rule import detector_score
 from rarecorrect.time_windows import TimeWindows
 
 __all__ = ["TimeWindows", "few_shot_curve", "leave_one_class_out"]

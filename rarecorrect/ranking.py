@@ -11,12 +11,15 @@ from scipy.special import expit, softmax
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 
+_LEAD = 1 + 1e-9
 
-def tail_ranks(scores: npt.ArrayLike, calibration: FloatArray) -> FloatArray:
+
+def tail_ranks(
+    scores: npt.ArrayLike, calibration: FloatArray, *, beyond: bool = False
+) -> FloatArray:
     """Share of calibration decisions that look at least as wrong.
 
-    ``(1 + #{calibration >= s}) / (n + 1)``; above the largest one it goes on falling
-    as ``exp(-(s - largest))``, so that more extreme rows rank lower.
+    ``(1 + #{calibration >= s}) / (n + 1)``.
 
     Parameters
     ----------
@@ -24,6 +27,9 @@ def tail_ranks(scores: npt.ArrayLike, calibration: FloatArray) -> FloatArray:
         On the common scale of a rule book.
     calibration : ndarray of shape (n,)
         Rising.
+    beyond : bool, default=False
+        Above the largest one go on falling as ``exp(-(s - largest))``: no share, but
+        more extreme rows rank lower.
 
     Returns
     -------
@@ -32,6 +38,8 @@ def tail_ranks(scores: npt.ArrayLike, calibration: FloatArray) -> FloatArray:
     Examples
     --------
     >>> tail_ranks([0.5, 2.0], np.array([0.0, 1.0])).round(3).tolist()
+    [0.667, 0.333]
+    >>> tail_ranks([0.5, 2.0], np.array([0.0, 1.0]), beyond=True).round(3).tolist()
     [0.667, 0.123]
     """
     s = np.asarray(scores, dtype=float)
@@ -39,7 +47,7 @@ def tail_ranks(scores: npt.ArrayLike, calibration: FloatArray) -> FloatArray:
     at_least = n - np.searchsorted(calibration, s, side="left")
     rank = (1.0 + at_least) / (n + 1.0)
     top = calibration[-1] if n else -np.inf
-    if np.isfinite(top):
+    if beyond and np.isfinite(top):
         rank *= np.exp(-np.maximum(s - top, 0.0))
     return np.asarray(rank)
 
@@ -121,4 +129,34 @@ def corrected_probabilities(
     changed = others * (ranks / 2)[:, None]
     changed[at, to_codes] = 1 - ranks / 2
     found[rows] = changed
+    return found
+
+
+def led_by(shares: FloatArray, codes: npt.NDArray[np.intp]) -> npt.NDArray[np.float64]:
+    """Shares whose largest is that of the row's own label.
+
+    Where it is not (a decision threshold, one class against one, a tie), the label is
+    lifted just above the largest and the row divided by its sum: among rows of one
+    label the order stays, but for ties.
+
+    Parameters
+    ----------
+    shares : ndarray of shape (n_rows, n_classes)
+    codes : ndarray of int of shape (n_rows,)
+        Column of each row's label; -1 for a label that has none.
+
+    Returns
+    -------
+    ndarray of shape (n_rows, n_classes)
+
+    Examples
+    --------
+    >>> led_by(np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([1, 1])).round(3).tolist()
+    [[0.5, 0.5], [0.2, 0.8]]
+    """
+    rows = np.flatnonzero((codes >= 0) & (shares.argmax(axis=1) != codes))
+    lifted = shares[rows]
+    lifted[np.arange(rows.size), codes[rows]] = lifted.max(axis=1) * _LEAD
+    found = shares.copy()
+    found[rows] = lifted / lifted.sum(axis=1, keepdims=True)
     return found

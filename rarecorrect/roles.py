@@ -34,6 +34,9 @@ class Roles:
         Wrong decisions of groups that calibrate: they do nothing, because a group with
         errors must calibrate as often as any other, or the certificate speaks of
         groups without errors only.
+    traffic : ndarray of int
+        Calibration rows and errors in the share that traffic has of them: what an
+        alert budget calibrates on.
     n_possible : int
         Units (rows or groups) that could calibrate the largest stratum at the most.
     level : float
@@ -44,6 +47,7 @@ class Roles:
     background: Indices
     calibration: Indices
     apart: Indices
+    traffic: Indices
     n_possible: int = 0
     level: float = 0.95
 
@@ -114,11 +118,12 @@ class SplitPlan:
         -------
         Roles
         """
-        free = right & unseen
+        usable = unseen.copy()
         if side.groups is not None:
-            free &= ~np.isin(side.groups, side.groups[~unseen])
+            usable &= ~np.isin(side.groups, side.groups[~unseen])
         if side.calibration_mask is not None:
-            free &= side.calibration_mask
+            usable &= side.calibration_mask
+        free = right & usable
         units = np.arange(right.size) if side.groups is None else side.groups
         kinds = np.zeros(right.size, dtype=int) if strata is None else strata
         sizes = [
@@ -140,6 +145,7 @@ class SplitPlan:
             background=np.flatnonzero(right & ~taken),
             calibration=np.flatnonzero(calibrates),
             apart=np.flatnonzero(~right & taken),
+            traffic=self._traffic(calibrates, free, usable, units, side, rng),
             n_possible=largest if whole else int(_LARGEST_SHARE * largest),
             level=self._level(sizes),
         )
@@ -161,6 +167,32 @@ class SplitPlan:
             place = _place_in_stratum(ranked, units[free], kinds[free])
         chosen = ranked[place < self._share(sizes)][: max(0, n - 1)]
         return np.asarray(free & np.isin(units, chosen))
+
+    def _traffic(
+        self,
+        calibrates: npt.NDArray[np.bool_],
+        free: npt.NDArray[np.bool_],
+        usable: npt.NDArray[np.bool_],
+        units: Array,
+        side: Side,
+        rng: np.random.Generator,
+    ) -> Indices:
+        """Calibrating units, and units without a right decision at the same rate.
+
+        Those were not drawn, since their errors are learnt from; traffic has them.
+        """
+        if side.calibration_mask is not None:
+            return np.flatnonzero(usable)
+        taken = np.isin(units, units[calibrates])
+        names = np.unique(units[usable & ~np.isin(units, units[free])])
+        if self.shuffle:
+            share = _n_units(units[calibrates]) / max(1, _n_units(units[free]))
+            drawn = names[rng.random(names.size) < share]
+        else:  # as late as the calibrating units
+            last = _last_seen(units, side.order(free.size))
+            start = min(last[calibrates], default=free.size)
+            drawn = np.unique(units[last >= start])
+        return np.flatnonzero(taken | (np.isin(units, names) & np.isin(units, drawn)))
 
     def _level(self, sizes: list[int]) -> float:
         return sidak_level(self.confidence_level, max(1, len(sizes)))
@@ -212,6 +244,18 @@ def held_out(
         inside = rng.permutation(np.flatnonzero(y == label))
         out[inside[: int(fraction * inside.size + rng.random())]] = True
     return out
+
+
+def _n_units(units: Array) -> int:
+    return int(np.unique(units).size)
+
+
+def _last_seen(units: Array, order: Indices) -> Indices:
+    """Of every row: the last place in `order` at which its unit is seen."""
+    names, codes = np.unique(units, return_inverse=True)
+    last = np.zeros(names.size, dtype=np.intp)
+    last[codes[order]] = np.arange(order.size)  # the last one written stays
+    return np.asarray(last[codes])
 
 
 def _last_first(units: Array, order: Indices, free: npt.NDArray[np.bool_]) -> Array:

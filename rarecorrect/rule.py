@@ -9,6 +9,8 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.cross_fitting import detector_score
+from rarecorrect.ledger import fingerprint
 from rarecorrect.tail_scale import TailScale
 
 Array = npt.NDArray[Any]
@@ -53,11 +55,15 @@ class Rule:
         of right decisions than of errors, so a budget that reaches down to it buys
         nothing.  From fitting rows only.
     left_out : ndarray of shape (n_errors,)
-        Scaled scores of the errors by detectors fitted without them, rising; NaN for a
+        Scaled scores of the errors by detectors fitted without them, rising; ``-inf``
+        where a rule with another label, learnt along with it, would win; NaN for a
         single error.
+    left_out_strata : ndarray of shape (n_errors,) or None
+        Class or segment of these errors, in the same order, where thresholds differ.
     identity : str
-        Digest of what the rule was learnt from; survives changes of state and notes.
-        A rule made by hand gets one of its own: no certificate covers two rules.
+        Digest of what the rule was learnt from.  A rule made by hand gets one of its
+        own: no certificate covers two rules.  It stands for a detector without a linear
+        form, so give a rule with another such detector another identity.
     name, note, author, created : str
         For the audit trail.
     coef, intercept : ndarray of shape (n_features,), float
@@ -88,6 +94,7 @@ class Rule:
     case_ids: tuple[Any, ...] = ()
     worth: float = -np.inf
     left_out: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    left_out_strata: Array | None = field(default=None, repr=False)
     identity: str = field(default_factory=lambda: uuid4().hex[:16])
     note: str = ""
     author: str = ""
@@ -102,6 +109,36 @@ class Rule:
             )
         if self.action not in ("relabel", "flag"):
             raise ValueError(f"action must be 'relabel' or 'flag', got {self.action!r}")
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that decides, which is what a certificate covers.
+
+        State, name, note, author and date may change under a certificate, and so may
+        the records of what the rule was learnt from.
+        """
+        scale, labels = self.scale, self.from_labels
+        words = (
+            self.identity,
+            self.action,
+            _plain(self.to),
+            None if labels is None else [_plain(label) for label in labels],
+        )
+        numbers = (self.log_share, self.worth, self.intercept)
+        return fingerprint(
+            np.array([repr(word) for word in words]),
+            np.array([*numbers, scale.slope_above, scale.slope_below], dtype=float),
+            None if self.coef is None else np.asarray(self.coef, dtype=float),
+            scale.knots,
+            scale.values,
+        )[:16]
+
+    @property
+    def n_features(self) -> int | None:
+        """Number of features that the rule reads; None if its detector does not say."""
+        if self.coef is not None:
+            return int(self.coef.size)
+        return getattr(self.detector, "n_features_in_", None)
 
     def with_state(self, state: str) -> Rule:
         """Return the same rule in another state."""
@@ -145,31 +182,9 @@ def effective(
     return np.asarray(inside)
 
 
-def detector_score(detector: Any, Z: Array) -> FloatArray:
-    """Score of a binary classifier, high = error: decision or log-odds.
-
-    Raises
-    ------
-    ValueError
-        If the detector gives a score that is NaN, or has no score at all.
-    """
-    if hasattr(detector, "decision_function"):
-        score = np.asarray(detector.decision_function(Z), dtype=float).reshape(len(Z))
-    elif hasattr(detector, "predict_proba"):
-        p = np.asarray(detector.predict_proba(Z), dtype=float)[:, -1]
-        tiny = 1e-15
-        score = np.log(np.clip(p, tiny, 1)) - np.log(np.clip(1 - p, tiny, 1))
-    else:
-        raise ValueError(
-            f"detector {type(detector).__name__} has neither decision_function nor "
-            "predict_proba; use one that gives scores"
-        )
-    if np.isnan(score).any():
-        raise ValueError(
-            f"detector {type(detector).__name__} gave {int(np.isnan(score).sum())} NaN "
-            "scores"
-        )
-    return score
+def _plain(label: Any) -> Any:
+    """A label as a Python value: the same text for 1 and ``np.int64(1)``."""
+    return label.item() if isinstance(label, np.generic) else label
 
 
 def linear_form(detector: Any, Z: Array) -> tuple[FloatArray | None, float]:

@@ -18,6 +18,8 @@ from rarecorrect.rule import Rule
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 
+BUDGETS = ("damage", "alerts")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Decisions:
@@ -50,19 +52,24 @@ class RuleBook:
 
     Every verb returns a new book that shares arrays with this one.  Removing a rule or
     taking it out of service keeps the certificate; putting a rule into service that
-    the certificate did not cover turns the book off until it is certified again.
+    the certificate did not cover, or that decides otherwise than it did then, turns
+    the book off until it is certified again.  So does another origin.
 
     Attributes
     ----------
     rules : tuple of Rule
     budgets : tuple of str
-        Budgets that must all be certified, out of ``"damage"`` and ``"alerts"``.
+        Budgets that must all be certified, out of ``"damage"`` and ``"alerts"``; at
+        least one.
     entries : tuple of LedgerEntry
         All uses of calibration rows, of undone versions too: what is spent is spent.
     current : mapping from budget to LedgerEntry
         The entry in force for each budget, among the ones that this version was given.
-    parent : RuleBook or None
-        The version before.
+    origin : str
+        What the rules read: digest of the legacy model, the features and the strata.
+        Certificates hold there and nowhere else.  Empty for a book made by hand.
+    earlier : tuple of RuleBook
+        The versions before, first to last, each without its own and without entries.
     event : str
         What made this version.
 
@@ -74,10 +81,12 @@ class RuleBook:
     """
 
     rules: tuple[Rule, ...] = ()
-    budgets: tuple[str, ...] = ("damage",)
+    budgets: tuple[str, ...] = BUDGETS[:1]
     entries: tuple[LedgerEntry, ...] = ()
     current: tuple[LedgerEntry, ...] = ()
-    parent: RuleBook | None = field(default=None, repr=False)
+    origin: str = ""
+    # flat, not a chain: thousands of versions must not exhaust the stack of pickle
+    earlier: tuple[RuleBook, ...] = field(default=(), repr=False)
     event: str = "empty"
 
     def __post_init__(self) -> None:
@@ -85,6 +94,11 @@ class RuleBook:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"rule names must be unique, got {twice} more than once")
+        if not self.budgets or not set(self.budgets) <= set(BUDGETS):
+            raise ValueError(
+                f"budgets must hold one or both of {BUDGETS}, got {self.budgets!r}: "
+                "without a budget nothing would bound what the rules change"
+            )
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -136,21 +150,46 @@ class RuleBook:
         ValueError
             If this is the first version.
         """
-        if self.parent is None:
+        if not self.earlier:
             raise ValueError("this is the first version of the book: nothing to undo")
-        return replace(self.parent, entries=self.entries)
+        *earlier, last = self.earlier
+        return replace(last, earlier=tuple(earlier), entries=self.entries)
+
+    def under(self, budgets: tuple[str, ...], origin: str) -> RuleBook:
+        """Return this version under other budgets, or around another legacy model.
+
+        No new version: terms are the corrector's, and no edit of the book.
+        Certificates stay, but are in force only at the origin that they were made at.
+
+        Parameters
+        ----------
+        budgets : tuple of str
+        origin : str
+
+        Returns
+        -------
+        RuleBook
+        """
+        return replace(self, budgets=budgets, origin=origin)
 
     def certified_by(self, *found: LedgerEntry) -> RuleBook:
         """Return a book whose thresholds are those of new ledger entries.
 
         An entry that certifies nothing (too few rows) is recorded, but does not take
-        the place of one that does and covers the active rules.
+        the place of one that does and covers the active rules.  Nor does it within a
+        stratum: where it lacks rows, the certificate in force stays.
+
+        That is valid because the certificate of a stratum is a statement of its own, on
+        its own rows, at its own level.  All that are in force hold at once with a
+        confidence of one less the sum of what the entries that they come from spent.
         """
         current = {entry.kind: entry for entry in self.current}
         for entry in found:
             old = self.entry(entry.kind)
-            if entry.certifies or old is None or not old.certifies:
+            if old is None:
                 current[entry.kind] = entry
+            elif entry.certifies or not old.certifies:
+                current[entry.kind] = _beside(entry, old)
         return self._next(
             "certify",
             entries=(*self.entries, *found),
@@ -160,7 +199,7 @@ class RuleBook:
     @property
     def history(self) -> list[str]:
         """Events from the first version to this one."""
-        return [*([] if self.parent is None else self.parent.history), self.event]
+        return [*(book.event for book in self.earlier), self.event]
 
     @cached_property
     def active(self) -> tuple[Rule, ...]:
@@ -172,10 +211,10 @@ class RuleBook:
         """Number of rules that change predictions."""
         return len(self.active)
 
-    @property
-    def identities(self) -> set[str]:
-        """Identities of the active rules."""
-        return {rule.identity for rule in self.active}
+    @cached_property
+    def identities(self) -> frozenset[str]:
+        """What the active rules decide at this origin: what a certificate covers."""
+        return frozenset(f"{self.origin}:{rule.digest}" for rule in self.active)
 
     def entry(self, kind: str) -> LedgerEntry | None:
         """Return the entry in force for a budget, if it covers the active rules."""
@@ -293,7 +332,8 @@ class RuleBook:
         return np.asarray(found[codes] if n else np.empty(0))
 
     def _next(self, event: str, **changes: Any) -> RuleBook:
-        return replace(self, parent=self, event=event, **changes)
+        before = replace(self, earlier=(), entries=())
+        return replace(self, earlier=(*self.earlier, before), event=event, **changes)
 
 
 def raw_scores(rules: tuple[Rule, ...], Z: Array) -> FloatArray:
@@ -317,6 +357,21 @@ def raw_scores(rules: tuple[Rule, ...], Z: Array) -> FloatArray:
             if finite.any():
                 scores[finite, i] = rules[i].score(Z[finite])
     return scores
+
+
+def _beside(new: LedgerEntry, old: LedgerEntry) -> LedgerEntry:
+    """A new entry, with an older one's certificates of strata that it lacks."""
+    fresh = new.certificates
+    if None in fresh or None in old.certificates:
+        return new
+    kept = {
+        stratum: certificate
+        for stratum, certificate in old.certificates.items()
+        if stratum not in fresh
+        or (certificate.certified and not fresh[stratum].certified)
+    }
+    merged = {**old.certificates, **fresh, **kept}
+    return replace(new, certificates=merged, covered=new.covered & old.covered)
 
 
 def _just_below(limit: float) -> float:

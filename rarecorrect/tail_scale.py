@@ -92,13 +92,10 @@ class TailScale:
         u = _where_the_tail_starts(s, up_to)
         inside = distinct <= u
         knots, values = _thin_out(distinct[inside], g[inside])
-        floor = 1e-6 * max(1.0, abs(u))
         above = s > u
         mean_excess = np.average(s[above] - u, weights=w[above]) if above.any() else 0.0
         sd = np.sqrt(np.average((s - np.average(s, weights=w)) ** 2, weights=w))
-        return cls(
-            knots, values, float(1 / max(mean_excess, floor)), float(1 / max(sd, floor))
-        )
+        return cls(knots, values, _slope(mean_excess, u), _slope(sd, u))
 
     def __call__(self, scores: npt.ArrayLike) -> FloatArray:
         """Return ``g`` of `scores`; NaN stays NaN, infinities stay infinite."""
@@ -119,6 +116,12 @@ class TailScale:
         if value < self.values[0]:
             return float(self.knots[0] + (value - self.values[0]) / self.slope_below)
         return float(np.interp(value, self.values, self.knots))
+
+
+def _slope(spread: float, u: float) -> float:
+    """One over a spread; steep where all scores are equal but for rounding."""
+    equal = spread <= 1e-12 * abs(u)
+    return float(1 / (1e-6 * max(1.0, abs(u)) if equal else spread))
 
 
 def _where_the_tail_starts(ascending: FloatArray, up_to: FloatArray) -> float:

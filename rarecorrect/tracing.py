@@ -66,7 +66,7 @@ def trace_frame(
             "shadow_rule": _pick(
                 shadow, "name", np.where(hidden.fires, hidden.winner, -1)
             ),
-            "certificate": None if entry is None else entry.fingerprint[:12],
+            "certificate": None if entry is None else entry.name,
         },
         index=index,
     )

@@ -289,7 +289,7 @@ def test_thinning_restores_the_population():
     assert kept[~rare].all()
     assert abs(rare[kept].mean() - 0.1) < 0.01
     found = certified_threshold(scores, 0.05, sampling_weight=weight)
-    assert found.n_calibration == kept.sum()
+    assert abs(found.n_calibration - kept.sum()) < 5 * np.sqrt(2 * 40_000 / 10)
     damage = np.average(scores > found.threshold, weights=weight)
     ignored = certified_threshold(scores, 0.05)
     assert 0.03 < damage < 0.05
@@ -300,6 +300,37 @@ def test_groups_and_weights_together_count_groups_that_are_left():
     groups, weight = np.arange(2000) // 2, np.where(np.arange(2000) < 1000, 1e-9, 1.0)
     found = certified_threshold(NORMAL, 0.05, groups=groups, sampling_weight=weight)
     assert (found.n_calibration, found.unit) == (500, "groups")
+
+
+def test_a_rare_group_of_many_rows_is_thinned_once():
+    groups = np.repeat(np.arange(1000), 20)
+    weight = np.where(groups % 2 == 0, 1.0, 0.1)  # odd groups: a tenth of their rate
+    scores = np.where(groups % 2 == 0, 0.0, 1.0) + np.linspace(0, 0.5, groups.size)
+    found = certified_threshold(scores, 0.2, groups=groups, sampling_weight=weight)
+    assert abs(found.n_calibration - 550) < 5 * np.sqrt(500 * 0.1 * 0.9)
+    # odd groups are a share of 50/550 of the population, so a budget of 20 % has them
+    assert found.threshold < 1
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("grouped", [False, True])
+def test_the_order_of_the_rows_does_not_matter(weighted, grouped):
+    rng = np.random.default_rng(8)
+    scores = rng.normal(size=2000)
+    options = {
+        "groups": rng.integers(0, 600, 2000) if grouped else None,
+        "sampling_weight": rng.uniform(1, 9, 2000) if weighted else None,
+    }
+    mixed = rng.permutation(2000)
+    moved = {k: None if v is None else v[mixed] for k, v in options.items()}
+    one = certified_threshold(scores, 0.05, **options)
+    assert certified_threshold(scores[mixed], 0.05, **moved) == one
+
+
+def test_the_threshold_stays_out_of_a_gap_of_rounding_where_most_scores_are_tied():
+    top = 1 + 1e-13 * np.arange(20)
+    found = certified_threshold(np.r_[np.zeros(980), top], 0.05)
+    assert found.n_exceeding in (0, 20)
 
 
 # --- strata ---------------------------------------------------------------------------

@@ -797,7 +797,12 @@ def test_probabilities_agree_with_the_corrected_labels(outbreak, corrected):
     assert_array_equal(found[~changed, :2], legacy[~changed])
     assert not found[~changed, 2].any()
     new = found[changed, trace.loc[changed, "after"]]
-    assert_allclose(new, 1 - trace.loc[changed, "tail_rank"] / 2)
+    rank = trace.loc[changed, "tail_rank"].to_numpy()
+    beyond = rank == rank.min()  # above all calibration rows: more extreme, higher
+    assert_allclose(new[~beyond], 1 - rank[~beyond] / 2)
+    assert (new[beyond] >= 1 - rank[beyond] / 2).all()
+    order = np.argsort(trace.loc[changed, "score"].to_numpy())
+    assert (np.diff(new[order]) >= 0).all()
     assert new.min() > 0.5
     # the others share the rest in the proportions that they had
     to_new = changed & (trace["after"] == 2).to_numpy()
@@ -880,7 +885,7 @@ def test_the_trace_tells_what_predict_did(outbreak, options):
     expected = {book.threshold(s) for s in ([0, 1] if "per" in options else [None])}
     assert_allclose(sorted({round(v, 9) for v in limits}), sorted(expected))
     assert trace["certificate"].nunique() == 1
-    assert book.entry("damage").fingerprint.startswith(trace["certificate"][0])
+    assert trace["certificate"][0] == book.entry("damage").name
 
 
 def test_the_trace_keeps_the_index_of_a_frame(outbreak, corrected):
@@ -1132,12 +1137,6 @@ def test_the_estimated_gain_is_near_the_gain_on_new_rows(outbreak, corrected):
     assert low - 8 < caught < high + 8
 
 
-def test_the_report_does_not_read_strata_as_nothing(outbreak):
-    text = str(fitted(outbreak, per="class").report_)
-    assert "repairs 0 %" not in text
-    assert "thresholds differ" in text
-
-
 def test_the_report_is_ready_for_json(outbreak):
     for corrector in (
         fitted(outbreak),
@@ -1186,8 +1185,8 @@ def test_the_way_out_in_numbers(outbreak):
     text = the_way_out(lambda: corrector.fit(X, y))
     assert (
         "269 right calibration rows certify at best a damage of 1.19 % at 95 % (edits "
-        "kept possible), not 1 %; pass 52 more, or set max_damage=0.012, or "
-        "ledger=False (1.11 %)"
+        "kept possible), not 1 %: 52 more are missing; pass about 210 more rows, or "
+        "set max_damage=0.012, or ledger=False (1.11 %)"
     ) in text
     assert corrector.report_.n_calibration == 0  # nothing is held out in vain
     assert_array_equal(corrector.predict(X), outbreak.model.predict(X))
@@ -1218,7 +1217,7 @@ def test_the_ways_out_lead_out(outbreak):
     ("options", "side", "words"),
     [
         ({"time_margin": 9.0}, {}, ["0.1 %", "set max_damage=0.058"]),
-        ({"per": "class", "max_damage": 0.007}, {}, ["0.7 %", "more, or set"]),
+        ({"per": "class", "max_damage": 0.007}, {}, ["0.7 %", "more rows, or set"]),
         ({}, {"groups": np.arange(1200) % 200}, ["right calibration groups"]),
         (
             {},
@@ -1228,7 +1227,7 @@ def test_the_ways_out_lead_out(outbreak):
         (
             {"calibration_fraction": 0.1, "ledger": False},
             {},
-            ["69 right calibration rows", "at 95 %, not 1 %", "pass 230 more"],
+            ["69 right calibration rows", "at 95 %, not 1 %: 230 more"],
         ),
     ],
 )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pickle
 import warnings
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin
@@ -23,6 +25,7 @@ from rarecorrect import (
     RuleRefusedWarning,
     TrainingRowsWarning,
 )
+from rarecorrect.certify import sidak_level
 
 
 def corrector_of(data, **options):
@@ -101,7 +104,7 @@ def test_certify_on_rows_that_are_all_wrong(outbreak):
     corrector = corrector_of(outbreak).fit(outbreak.X, outbreak.y)
     y = 1 - outbreak.model.predict(outbreak.X_new)
     before = corrector.predict(outbreak.X_new)
-    with pytest.warns(NotCertifiedWarning, match="got 0; the certificate in force"):
+    with pytest.warns(NotCertifiedWarning, match="no right .* in force stays"):
         corrector.certify(outbreak.X_new, y)
     assert np.array_equal(corrector.predict(outbreak.X_new), before)
 
@@ -280,13 +283,16 @@ def test_side_columns_of_a_wrong_length(outbreak, name):
         ({"calibration_weight": np.full(1200, -1.0)}, "positive and finite, got -1.0"),
         ({"sample_weight": np.full(1200, np.nan)}, "NaN"),
         (
-            {"time": [*range(1199), np.nan], "calibration_mask": np.arange(1200) % 2},
-            "1 of 600 rows have no time",
+            {
+                "time": [*range(1199), np.nan],
+                "calibration_mask": np.arange(1200) % 2 == 1,
+            },
+            "1 of 1200 rows have no time",
         ),
         (
             {
                 "time": np.array(["noon"] * 1200),
-                "calibration_mask": np.arange(1200) % 2,
+                "calibration_mask": np.arange(1200) % 2 == 1,
             },
             "numbers .days. or datetime64",
         ),
@@ -306,6 +312,114 @@ def test_a_sample_of_the_days_cannot_stand_for_whole_days(outbreak):
         corrector.certify(
             outbreak.X_new, time=np.arange(1200) / 30, calibration_weight=np.ones(1200)
         )
+
+
+@pytest.mark.parametrize("no", ["False", 0, None])
+def test_a_mask_is_of_booleans(outbreak, no):
+    mask = np.array([no] * 600 + [True] * 600, dtype=object)
+    for values in (mask, mask.tolist(), mask.astype(str)):
+        with pytest.raises(TypeError, match="calibration_mask must be a boolean mask"):
+            corrector_of(outbreak).fit(outbreak.X, outbreak.y, calibration_mask=values)
+    mask[:600] = False
+    right = outbreak.model.predict(outbreak.X) == outbreak.y
+    for values in (mask, mask.tolist(), pd.Series(mask, dtype="boolean")):
+        corrector = corrector_of(outbreak)
+        corrector.fit(outbreak.X, outbreak.y, calibration_mask=values)
+        assert corrector.report_.n_calibration == right[600:].sum()
+
+
+# --- segments -------------------------------------------------------------------------
+
+SEGMENT = np.arange(1200) % 3  # all three are in every part of the rows
+
+
+def with_a_hole(values):
+    found = np.asarray(values).astype(object)
+    found[0] = None
+    return found
+
+
+def per_segment(data, segment, **options):
+    corrector = corrector_of(data, per="segment", max_damage=0.1, **options)
+    return corrector.fit(data.X, data.y, segment=segment)
+
+
+@pytest.mark.parametrize(
+    "holes",
+    [
+        lambda s, out: np.where(out, np.nan, s),
+        lambda s, out: np.where(out, None, s),
+        lambda s, out: [None if o else v for v, o in zip(s, out, strict=True)],
+        lambda s, out: np.where(out, np.nan, s).astype(object),
+        lambda s, out: pd.Series(s, dtype="Int64").mask(out),
+        lambda s, out: pd.Series(s).astype("category").mask(out),
+        lambda s, out: pl.Series(s.tolist()).set(pl.Series(out), None),
+    ],
+    ids=["float", "object", "list", "NaN object", "nullable", "category", "polars"],
+)
+def test_missing_segments_are_one_segment(outbreak, holes):
+    out = np.arange(1200) % 7 < 2
+    segment = holes(SEGMENT, out)
+    corrector = per_segment(outbreak, segment)
+    certificates = corrector.rules_.entry("damage").certificates
+    assert set(certificates) == {0, 1, 2, "(missing)"}
+    right = outbreak.model.predict(outbreak.X) == outbreak.y
+    n_missing = corrector.rules_.certificate("(missing)").n_calibration
+    assert 0.3 < n_missing / np.sum(right & out) < 0.7  # half of them calibrate
+    assert {c.confidence_level for c in certificates.values()} == {sidak_level(0.96, 4)}
+    changed = corrector.predict(outbreak.X_new, segment=segment) != (
+        outbreak.model.predict(outbreak.X_new)
+    )
+    assert corrector.rules_.certificate("(missing)").certified
+    assert np.sum(changed & out) > 30
+    assert np.sum(changed & ~out) > 30
+
+
+CONTAINERS = {
+    "float": SEGMENT.astype(float),
+    "int8": SEGMENT.astype(np.int8),
+    "list": SEGMENT.tolist(),
+    "object": SEGMENT.astype(object),
+    "numpy scalars": list(SEGMENT),
+    "nullable": pd.Series(SEGMENT, dtype="Int64"),
+    "category": pd.Categorical(SEGMENT),
+    "polars": pl.Series(SEGMENT.tolist()),
+    "a hole": with_a_hole(SEGMENT),
+    "a hole in floats": np.where(np.arange(1200), SEGMENT, np.nan),
+    "a hole in a category": pd.Categorical(with_a_hole(SEGMENT)),
+    "a new name": np.where(np.arange(1200), SEGMENT.astype(object), "new"),
+    "a new kind": [pd.Timestamp("2024-01-01"), *SEGMENT[1:]],
+}
+
+
+@pytest.mark.parametrize("kind", CONTAINERS)
+def test_a_segment_is_the_same_in_every_container(outbreak, kind):
+    corrector = per_segment(outbreak, SEGMENT)
+    expected = corrector.predict(outbreak.X_new, segment=SEGMENT)
+    legacy = outbreak.model.predict(outbreak.X_new)
+    known = np.array([v in (0, 1, 2) for v in CONTAINERS[kind]])
+    assert np.sum(expected != legacy) > 100
+    assert_array_equal(
+        corrector.predict(outbreak.X_new, segment=CONTAINERS[kind]),
+        np.where(known, expected, legacy),
+    )
+
+
+def test_names_and_numbers_may_stand_in_one_column(outbreak):
+    names = np.array([0, "shop", None, 1.5], dtype=object)[np.arange(1200) % 4]
+    corrector = per_segment(outbreak, names)
+    certificates = corrector.rules_.entry("damage").certificates
+    assert set(certificates) == {0, "shop", "(missing)", 1.5}
+    before = corrector.predict(outbreak.X_new, segment=names)
+    text = np.where(names == 0, "0", names)  # a word that looks like a number
+    legacy = outbreak.model.predict(outbreak.X_new)
+    assert np.sum((before != legacy)[names == 0]) > 10
+    assert_array_equal(
+        corrector.predict(outbreak.X_new, segment=text),
+        np.where(names == 0, legacy, before),
+    )
+    again = pickle.loads(pickle.dumps(corrector))
+    assert_array_equal(again.predict(outbreak.X_new, segment=names), before)
 
 
 def test_a_segment_is_needed_where_segments_are_certified(outbreak):
@@ -412,7 +526,10 @@ def test_weights_for_a_detector_that_takes_none(outbreak):
         ({"confusions": "some"}, "confusions must be 'all'.*got 'some'"),
         ({"confusions": 2}, "confusions must be 'all'.*got 2"),
         ({"confusions": [(0, 1, 2)]}, r"got \(0, 1, 2\)"),
-        ({"confusions": [2, 2]}, r"unique, got \['to 2'\] more than once"),
+        ({"confusions": []}, r"confusions must be 'all', or a list.*got \[\]"),
+        ({"confusions": [2, 2]}, r"got 2 more than once in \[2, 2\]"),
+        ({"confusions": np.array([2, 2])}, "got .*2.* more than once"),
+        ({"confusions": [2, (0, 2), [0, 2]]}, r"got \(0, 2\) more than once"),
         ({"calibration_fraction": 1.0}, "calibration_fraction.*got 1.0"),
         ({"calibration_fraction": "half"}, "calibration_fraction.*got 'half'"),
         ({"validation_fraction": "auto"}, "validation_fraction.*got 'auto'"),

@@ -7,6 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse as sp
+import sklearn
 from imblearn.pipeline import make_pipeline as make_imblearn_pipeline
 from imblearn.under_sampling import RandomUnderSampler
 from numpy.testing import assert_allclose, assert_array_equal
@@ -231,6 +232,39 @@ def test_labels_of_every_kind_are_read_off(model, labels):
     assert_array_equal(reading.labels, model.predict(X))
 
 
+class Columnar(Spy):
+    """One whose labels stand in a column."""
+
+    def predict(self, rows):
+        return super().predict(rows)[:, None]
+
+
+class Broken(Columnar, Contrary):
+    """And are not the largest probability."""
+
+
+@pytest.mark.parametrize("kind", [Columnar, Broken])
+def test_labels_in_a_column_are_flat(kind):
+    extractor, reading = read(kind(LOGISTIC))
+    assert extractor.labels_from_scores_ is (kind is Columnar)
+    assert reading.labels.shape == (300,)
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (LOGISTIC, True),
+        (SVC().fit(X, BINARY), True),
+        (SVC(decision_function_shape="ovo").fit(X, Y), True),  # 3 pairs, 3 classes
+        (SVC(decision_function_shape="ovo").fit(X, np.arange(300) % 4), False),
+        (ColumnModel(0, threshold=0.0), True),
+        (ColumnModel(label=0, classes=X[:, 0].tolist()), False),
+    ],
+)
+def test_scores_are_known_to_be_one_per_class_or_not(model, expected):
+    assert read(model, features="input")[0].one_score_per_class_ is expected
+
+
 # --- frames ---------------------------------------------------------------------------
 
 NAMES = ["amount", "age", "n_days"]
@@ -305,6 +339,22 @@ def test_missing_values_become_the_median_and_a_flag():
     assert_array_equal(reading.features[:, 3], hole)
     assert_allclose(reading.features[hole, 0], np.nanmedian(rows[:, 0]))
     assert_array_equal(reading.features[:, 1:3], rows[:, 1:])
+
+
+@pytest.mark.parametrize("container", ["pandas", "polars"])
+def test_missing_values_are_filled_whatever_transformers_give(container):
+    rows, model = with_holes()
+    expected = read(model, rows, "input")[1].features
+    with sklearn.config_context(transform_output=container):
+        extractor = FeatureExtractor(model, "input").fit(rows)
+        strange = rows.copy()
+        strange[1, 2] = np.inf
+        inside = extractor.read(rows).features
+        marked = extractor._imputed(strange)
+    assert type(inside) is np.ndarray
+    assert_array_equal(inside, expected)
+    assert_array_equal(extractor.read(rows).features, expected)
+    assert np.isnan(marked[1]).all()
 
 
 def test_medians_come_from_fitting_rows_only():

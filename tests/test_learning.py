@@ -13,9 +13,10 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
+from rarecorrect.cross_fitting import cross_scores, fit_detector
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.fit_report import cross_validated_gain
-from rarecorrect.learning import FittingRows, cross_scores, fit_detector, learn_rules
+from rarecorrect.learning import FittingRows, learn_rules
 from rarecorrect.metrics import clopper_pearson
 
 RNG = np.random.default_rng(0)
@@ -111,7 +112,7 @@ def test_one_rule_for_each_true_label_with_its_errors_and_background():
         share = errors.sum() / 60 / (right.sum() / 340)
         assert_allclose(rule.log_share, np.log(share))
         assert rule.left_out.size == errors.sum()
-        assert (np.diff(rule.left_out) >= 0).all()
+        assert (rule.left_out[1:] >= rule.left_out[:-1]).all()
 
 
 def test_flagging_compares_with_all_right_decisions():
@@ -129,14 +130,68 @@ def left_out_scores(rule):
     return scaled[is_error], scaled[~is_error]
 
 
+def best_rival(rule, rules):
+    """Largest score that rules with another label give the errors of a rule."""
+    errors = np.flatnonzero((rule.to == Y) & (LABELS != Y))
+    best = np.full(errors.size, -np.inf)
+    for other in rules:
+        if other.to != rule.to:
+            score = other.scaled(other.score(Z[errors]))
+            acts = (LABELS[errors] != other.to) & (score > other.worth)
+            best[acts] = np.maximum(best, score)[acts]
+    return best
+
+
 def test_scale_and_left_out_scores_come_from_rows_left_out():
-    for rule in learnt():
+    rules = learnt()
+    lost = 0
+    for rule in rules:
         errors, right = left_out_scores(rule)
-        assert_allclose(rule.left_out, np.sort(errors))
+        won = errors > best_rival(rule, rules)
+        lost += np.sum(~won)
+        assert_allclose(rule.left_out, np.sort(np.where(won, errors, -np.inf)))
         ranks = np.exp(rule.log_share - right)  # the scale is minus the log tail rank
         body = np.argsort(right)[: right.size // 2]
         at_least = [(right >= right[i]).sum() for i in body]
         assert_allclose(ranks[body], (1 + np.array(at_least)) / (right.size + 1))
+
+    assert 0 < lost < 60
+
+
+def test_only_a_rule_with_another_label_takes_an_error_away():
+    same_label = [2, (0, 2)]
+    apart = [(0, 2), (1, 0), (2, 1)]  # no two of them act on the same row
+    for confusions in (same_label, apart):
+        for rule in learnt(confusions=confusions):
+            assert np.isfinite(rule.left_out).all()
+    both = learnt(confusions=[(0, 2), 1])  # where the legacy label is 0, both may act
+    assert np.isneginf(both[0].left_out).any()
+
+
+def test_whichever_rule_flags_an_error_it_is_flagged():
+    assert all(np.isfinite(rule.left_out).all() for rule in learnt(action="flag"))
+
+
+def test_a_single_error_is_not_judged_by_its_company():
+    one = np.flatnonzero((Y == 2) & (LABELS != Y))[:1]
+    rows = fitting_rows()
+    others = rows.errors[Y[rows.errors] != 2]
+    rules, _ = learn_rules(replace(rows, errors=np.r_[others, one]), DEFAULT)
+    assert np.isnan(rules[-1].left_out).tolist() == [True]
+
+
+def test_strata_stay_with_the_errors_that_were_left_out():
+    rows = fitting_rows(strata=np.arange(400), sample_weight=np.arange(400) % 5 > 0)
+    rules, _ = learn_rules(rows, DEFAULT)
+    for rule in rules:
+        wrong = np.flatnonzero(
+            (rule.to == Y) & (LABELS != Y) & (np.arange(400) % 5 > 0)
+        )
+        assert_array_equal(np.sort(rule.left_out_strata), wrong)
+        which = np.flatnonzero(np.isfinite(rule.left_out))
+        full = rule.scaled(rule.score(Z[rule.left_out_strata[which]]))
+        # left out or not, an error scores much the same, and unlike another one
+        assert np.corrcoef(full, rule.left_out[which])[0, 1] > 0.9
 
 
 def test_a_rule_is_mute_where_it_would_hurt_more_than_it_helps():
@@ -160,6 +215,10 @@ def test_the_gain_is_the_share_of_left_out_errors_that_would_fire():
     assert found == (caught / n, *clopper_pearson(caught, n, 0.95))
     mute = replace(rule, worth=np.inf)
     assert cross_validated_gain(mute, -np.inf)[0] == 0
+    thresholds = np.where(np.arange(n) % 2, threshold, np.inf)
+    half = replace(rule, worth=-np.inf)
+    caught = np.sum(rule.left_out[1::2] > threshold)
+    assert cross_validated_gain(half, thresholds)[0] == caught / n
     unknown = replace(rule, left_out=np.array([np.nan]))
     assert np.isnan(cross_validated_gain(unknown, threshold)).all()
 

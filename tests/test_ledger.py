@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.linear_model import LogisticRegression
 
 from rarecorrect.certify import certified_threshold
-from rarecorrect.ledger import LedgerEntry, fingerprint, level_to_spend
+from rarecorrect.ledger import LedgerEntry, fingerprint, level_to_spend, origin
 
 CERTIFICATE = certified_threshold(np.arange(500.0), 0.01)
 
@@ -82,3 +86,38 @@ def test_the_same_rows_have_the_same_fingerprint_in_any_layout():
     labels = np.array(["a", "b"], dtype=object)
     assert fingerprint(ROWS, labels) == fingerprint(np.asfortranarray(ROWS), labels)
     assert fingerprint(labels) == fingerprint(labels.astype("U1"))
+
+
+def test_an_origin_is_known_by_its_objects_and_their_order():
+    model, twin = LogisticRegression(), LogisticRegression()
+    one = origin(model, "input", None)
+    assert one == origin(model, "input", None)
+    others = [
+        origin(twin, "input", None),
+        origin(model, "input", "None"),
+        origin("input", model, None),
+        origin(model, "input"),
+    ]
+    assert len({one, *others}) == 5
+
+
+def test_a_name_is_never_given_again():
+    """One model after another may lie at the same address in memory."""
+    assert len({origin(LogisticRegression()) for _ in range(200)}) == 200
+
+
+def test_a_name_keeps_nothing_alive():
+    model = LogisticRegression()
+    watched = weakref.ref(model)
+    origin(model)
+    del model
+    gc.collect()
+    assert watched() is None
+
+
+def test_an_object_that_cannot_be_followed_is_new_every_time():
+    class Slim:
+        __slots__ = ()
+
+    slim = Slim()
+    assert origin(slim) != origin(slim)

@@ -5,22 +5,26 @@ from __future__ import annotations
 import json
 import math
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.stats import binomtest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.dummy import DummyClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import f1_score
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from rarecorrect import ErrorCorrector, NotCertifiedWarning
 from rarecorrect.metrics import (
     as_labels,
     clopper_pearson,
@@ -492,6 +496,56 @@ def test_scorer_guides_a_search_and_its_cross_validation(outbreak):
         rule, {"threshold": [-1.0, 3.0]}, scoring=correction_scorer("neg_damage"), cv=3
     ).fit(X, y)
     assert loudest.best_params_ == {"threshold": 3.0}
+
+
+@pytest.fixture
+def segmented(outbreak):
+    """A corrector certified in every segment, with the segments of the rows."""
+    X, y = outbreak
+    legacy = DummyClassifier(strategy="constant", constant=0).fit(X, y)
+    legacy = FrozenEstimator(legacy)
+    corrector = ErrorCorrector(legacy, per="segment", max_damage=0.2, random_state=0)
+    return corrector, np.array(["web", "shop"])[np.arange(400) % 2]
+
+
+def test_scorer_passes_segments_on(outbreak, segmented):
+    (X, y), (corrector, segment) = outbreak, segmented
+    scorer = correction_scorer("gain")
+    corrector.fit(X, y, segment=segment)
+    after = corrector.predict(X, segment=segment)
+    expected = correction_report(y, np.zeros(400, int), after).overall["gain"]
+    assert scorer(corrector, X, y, segment=segment) == expected > 0.3
+    assert scorer(make_pipeline(corrector), X, y, segment=segment) == expected
+    unknown = np.array(["phone"] * 400)
+    assert scorer(corrector, X, y, segment=unknown) == 0
+    with pytest.raises(ValueError, match="needs segment="):
+        scorer(corrector, X, y)
+
+
+def test_scorer_requests_segments_where_metadata_are_routed(outbreak, segmented):
+    (X, y), (corrector, segment) = outbreak, segmented
+    scorer = correction_scorer("gain")
+    both = {"gain": scorer, "kept": correction_scorer("retention")}
+    with sklearn.config_context(enable_metadata_routing=True):
+        corrector.set_fit_request(segment=True)
+        for scoring, name in ((scorer, "test_score"), (both, "test_gain")):
+            found = cross_validate(
+                corrector,
+                X,
+                y,
+                cv=2,
+                params={"segment": segment},
+                scoring=scoring,
+                error_score="raise",
+            )
+            assert (found[name] > 0.3).all()
+        search = GridSearchCV(
+            corrector, {"max_damage": [0.001, 0.2]}, cv=2, scoring=scorer
+        )
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NotCertifiedWarning)
+            search.fit(X, y, segment=segment)
+        assert search.best_params_ == {"max_damage": 0.2}
 
 
 def test_scorer_survives_pickling(outbreak, corrector):

@@ -204,6 +204,45 @@ def test_a_group_with_errors_calibrates_as_often_as_any_other():
     assert 0.9 < counts[0] / counts[1] < 1.1
 
 
+def share_of_errors(roles, right):
+    return np.mean(~right[roles.traffic])
+
+
+def test_traffic_has_errors_in_their_share():
+    rng = np.random.default_rng(3)
+    right = rng.random(20_000) < 0.8
+    for options in (
+        {},
+        {"fraction": 0.1},
+        {"side": Side(groups=np.arange(20_000))},
+        {"side": Side(groups=np.repeat(np.arange(5000), 4))},
+        {"seen": np.arange(20_000) < 15_000},
+        {"seen": np.arange(20_000) < 5_000},
+        {"side": Side(calibration_mask=rng.random(20_000) < 0.3)},
+        {"shuffle": False},
+    ):
+        found = roles_of(right, max_damage=0.001, **options)
+        n = found.traffic.size
+        assert n > 1000
+        assert np.isin(found.calibration, found.traffic).all()
+        assert abs(share_of_errors(found, right) - 0.2) < 5 * np.sqrt(0.16 / n)
+
+
+def test_traffic_of_the_latest_rows_has_the_latest_errors():
+    time = np.arange(1000)
+    right = time < 800  # a new kind of error, in the last fifth only
+    right[800::2] = True
+    found = roles_of(right, side=Side(time=time), shuffle=False, fraction=0.2)
+    assert_array_equal(found.traffic, np.arange(found.calibration.min(), 1000))
+
+
+def test_traffic_has_whole_groups_only():
+    groups = np.arange(900) % 300
+    right = np.random.default_rng(0).random(900) < 0.5
+    found = roles_of(right, side=Side(groups=groups))
+    assert 3 * np.unique(groups[found.traffic]).size == found.traffic.size
+
+
 def test_held_out_takes_whole_groups():
     groups = np.arange(90) % 30
     rng = np.random.default_rng(0)

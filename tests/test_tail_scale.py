@@ -84,6 +84,14 @@ def test_equal_scores_get_a_steep_scale(value):
     assert_allclose(scale(value) - scale(value - step), step * slope, rtol=1e-6)
 
 
+@pytest.mark.parametrize("unit", [1e-9, 1e-3, 1e6])
+def test_the_unit_of_the_scores_does_not_matter(unit):
+    scores = np.random.default_rng(0).standard_t(3, size=500)
+    probes = np.linspace(-20, 20, 50)
+    one, other = TailScale.from_scores(scores), TailScale.from_scores(scores * unit)
+    assert_allclose(other(probes * unit), one(probes), rtol=1e-6)
+
+
 def test_missing_stays_missing_and_infinite_stays_infinite():
     scale = TailScale.from_scores(np.arange(100.0))
     found = scale(np.array([np.nan, np.inf, -np.inf]))

@@ -100,9 +100,10 @@ def load_transactions(
         Column with 0 and 1 (or False and True).  None: the table must be a known data
         set, told by its columns.
     time, id, customer, terminal, fraud_type : str, optional
-        Columns by role, see :class:`~rarecorrect_tabular.schema.Schema`.
+        Columns by role, see :class:`~rarecorrect_tabular.schema.Schema`; for a known
+        data set, instead of its own.
     drop : sequence of str, default=()
-        Columns that are no features.
+        Columns that are no features; for a known data set, beside its own.
     schema : Schema, optional
         All roles at once, instead of the names.
 
@@ -115,7 +116,8 @@ def load_transactions(
     ------
     ValueError
         For an unknown ending, a declared column that is missing, labels that are
-        missing or not binary, a time that cannot be read, no feature at all.
+        missing or not binary, a time that cannot be read, no feature at all, a file
+        that is empty or damaged.
     FileNotFoundError
         If there is no such file.
 
@@ -132,22 +134,23 @@ def load_transactions(
     """
     frame = _read(Path(path))
     if schema is None:
+        roles = {
+            "time": time,
+            "id": id,
+            "customer": customer,
+            "terminal": terminal,
+            "fraud_type": fraud_type,
+        }
+        declared: dict[str, Any] = {
+            name: column for name, column in roles.items() if column
+        }
         if label is None:
-            schema = detect_schema(frame.columns)
-            schema = replace(
-                schema, drop=tuple(c for c in schema.drop if c in frame.columns)
-            )
+            known = detect_schema(frame.columns)
+            there = tuple(c for c in known.drop if c in frame.columns)
+            schema = replace(known, drop=(*there, *drop), **declared)
         else:
-            schema = Schema(
-                Path(path).name.partition(".")[0],
-                label=label,
-                time=time,
-                id=id,
-                customer=customer,
-                terminal=terminal,
-                fraud_type=fraud_type,
-                drop=tuple(drop),
-            )
+            name = Path(path).name.partition(".")[0]
+            schema = Schema(name, label=label, drop=tuple(drop), **declared)
     return table_from_frame(frame, schema)
 
 
@@ -196,13 +199,25 @@ def table_from_frame(frame: pd.DataFrame, schema: Schema) -> TransactionTable:
 def _read(path: Path) -> pd.DataFrame:
     if not path.is_file():
         raise FileNotFoundError(f"no file {str(path)!r}")
+    read: Any
     if path.name.endswith((".csv", ".csv.gz")):
-        return pd.read_csv(path)
-    if path.suffix in (".parquet", ".pq"):
-        return pd.read_parquet(path)
-    raise ValueError(
-        f"{path.name!r} must end in .csv, .csv.gz or .parquet, to say what it is"
-    )
+        read = pd.read_csv
+    elif path.suffix in (".parquet", ".pq"):
+        read = pd.read_parquet
+    else:
+        raise ValueError(
+            f"{path.name!r} must end in .csv, .csv.gz or .parquet, to say what it is"
+        )
+    try:
+        frame: pd.DataFrame = read(path)
+    except (ValueError, OSError, EOFError) as error:  # pyarrow's errors are these too
+        raise ValueError(
+            f"{path.name!r} cannot be read, it is empty, damaged or of another kind "
+            f"than its ending says: {error}"
+        ) from error
+    if frame.empty:
+        raise ValueError(f"{path.name!r} has no rows")
+    return frame
 
 
 def _column(frame: pd.DataFrame, name: str | None) -> Array | None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rarecorrect import FisherDetector, certified_threshold
 from rarecorrect.certify import Certificate
-from rarecorrect.learning import cross_scores
+from rarecorrect.cross_fitting import cross_scores
 from rarecorrect.metrics import (
     clopper_pearson,
     gain_at_retention,

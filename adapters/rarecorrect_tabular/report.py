@@ -277,7 +277,8 @@ def _separable_means(result: BenchmarkResult, column: str, reading: str) -> str:
     ordered = [name for name in _methods(result.frame) if name in pooled.index]
     row = [f"{pooled[name]:.3f}" for name in ordered]
     return (
-        f"Mean over k and damage of the separable tasks ({', '.join(sorted(kept))}):"
+        f"Mean of the separable tasks ({', '.join(sorted(kept))}) over damage and the "
+        f"k that all of them have ({', '.join(dict.fromkeys(means['k']))}):"
         "\n\n" + _markdown(ordered, [row])
     )
 

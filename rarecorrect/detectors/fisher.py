@@ -6,16 +6,10 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.cluster import KMeans
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
-from sklearn.utils.validation import (
-    check_is_fitted,
-    validate_data,
-)
 
-from rarecorrect._compat import check_sample_weight
+from rarecorrect.detectors.base import BinaryDetector
 from rarecorrect.moments import Moments, row_blocks
 from rarecorrect.tail_scale import TailScale
 from rarecorrect.whitening import Whitening
@@ -29,7 +23,7 @@ def _mergeable(detector: FisherDetector) -> bool:
     return detector.n_clusters == 1 and not detector.sphere
 
 
-class FisherDetector(ClassifierMixin, BaseEstimator):
+class FisherDetector(BinaryDetector):
     r"""Linear discriminants between right decisions and clusters of errors.
 
     Right decisions are whitened.  Errors are clustered in these coordinates, and each
@@ -130,9 +124,10 @@ class FisherDetector(ClassifierMixin, BaseEstimator):
             For one class only, or parameters out of range.
         """
         self._check_parameters()
-        X, codes, w = self._check_rows(X, y, sample_weight, reset=True)
-        self.moments_ = Moments.by_code(X, codes, 2, w)
-        return self._build(X, codes, w)
+        rows, is_error, w = self._checked(X, y, sample_weight)
+        codes = is_error.astype(np.intp)
+        self.moments_ = Moments.by_code(rows, codes, 2, w)
+        return self._build(rows, codes, w)
 
     @available_if(_mergeable)
     def partial_fit(
@@ -165,31 +160,21 @@ class FisherDetector(ClassifierMixin, BaseEstimator):
         self._check_parameters()
         first = not hasattr(self, "moments_")
         known = classes if first else self.classes_
-        X, codes, w = self._check_rows(X, y, sample_weight, reset=first, classes=known)
-        found = Moments.by_code(X, codes, 2, w)
+        rows, is_error, w = self._checked(
+            X, y, sample_weight, reset=first, classes=known
+        )
+        codes = is_error.astype(np.intp)
+        found = Moments.by_code(rows, codes, 2, w)
         old = found if first else self.moments_
         self.moments_ = (
             found if first else [a.merge(b) for a, b in zip(old, found, strict=True)]
         )
         if min(m.weight for m in self.moments_) > 0:
-            self._build(X, codes, w)
+            self._build(rows, codes, w)
         return self
 
-    def decision_function(self, X: npt.ArrayLike) -> FloatArray:
-        """Score of every row, high = error; shape (n_rows,)."""
-        check_is_fitted(self, "coef_")
-        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return self._score(rows)
-
-    def predict(self, X: npt.ArrayLike) -> npt.NDArray[Any]:
-        """Label of every row: ``decision_function > 0`` marks errors."""
-        positive = self.decision_function(X) > 0
-        return np.asarray(self.classes_[positive.astype(int)])
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.classifier_tags.multi_class = False
-        return tags
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "coef_")  # not before both classes were seen
 
     def _check_parameters(self) -> None:
         if self.dispatcher not in ("union", "nearest"):
@@ -198,30 +183,6 @@ class FisherDetector(ClassifierMixin, BaseEstimator):
             )
         if self.n_clusters < 1:
             raise ValueError(f"n_clusters must be 1 or more, got {self.n_clusters}")
-
-    def _check_rows(
-        self, X: Any, y: Any, sample_weight: Any, *, reset: bool, classes: Any = None
-    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.intp], npt.NDArray[Any] | None]:
-        X, y = validate_data(self, X, y, reset=reset, dtype=[np.float64, np.float32])
-        check_classification_targets(y)
-        if reset:
-            self.classes_ = unique_labels(y if classes is None else classes)
-        if self.classes_.size != 2:
-            raise ValueError(
-                "Only binary classification is supported: a detector needs right "
-                f"decisions and errors, two classes; got {self.classes_.size} class(es)"
-            )
-        unknown = set(np.unique(y).tolist()) - set(self.classes_.tolist())
-        if unknown:
-            raise ValueError(f"labels {unknown} are not in classes {self.classes_}")
-        codes = np.searchsorted(self.classes_, y)
-        w = None
-        if sample_weight is not None:
-            w = check_sample_weight(sample_weight, X, ensure_non_negative=True)
-            kept = w > 0  # a row of weight 0 must not even choose a cluster centre
-            if not kept.all():
-                X, codes, w = X[kept], codes[kept], w[kept]
-        return X, codes, w
 
     def _build(
         self,
@@ -245,9 +206,7 @@ class FisherDetector(ClassifierMixin, BaseEstimator):
             right, errors = self._sphered_moments(X, codes, w)
         clusters = [errors]
         if self.n_clusters > 1:
-            clusters = self._cluster(
-                X[codes == 1], None if w is None else w[codes == 1]
-            )
+            clusters = self._cluster(*_present(codes == 1, w, X))
         self._fold(right, clusters)
         if len(clusters) > 1:
             self._fit_scales(X, codes, w)
@@ -312,15 +271,12 @@ class FisherDetector(ClassifierMixin, BaseEstimator):
     ) -> None:
         """Second pass: one common scale for the scores of the clusters."""
         projected = np.vstack([self._project(X[b]) for b in row_blocks(X.shape[0])])
-        right = codes == 0
-        weight = None if w is None else w[right]
-        self._scales = [TailScale.from_scores(s, weight) for s in projected[right].T]
+        right, weight = _present(codes == 0, w, projected)
+        self._scales = [TailScale.from_scores(s, weight) for s in right.T]
         self._log_share = np.log(self.cluster_weights_ / self.cluster_weights_.sum())
         scores = self._dispatch(X, projected)
-        means = [
-            np.average(scores[part], weights=None if w is None else w[part])
-            for part in (right, ~right)
-        ]
+        parts = [_present(codes == code, w, scores) for code in (0, 1)]
+        means = [np.average(part, weights=weight) for part, weight in parts]
         self._offset = float(np.mean(means))
 
     def _project(self, X: npt.NDArray[Any]) -> FloatArray:
@@ -347,6 +303,16 @@ class FisherDetector(ClassifierMixin, BaseEstimator):
         if self.coef_.shape[0] == 1:
             return projected[:, 0] - self._offset
         return self._dispatch(X, projected) - self._offset
+
+
+def _present(
+    inside: npt.NDArray[np.bool_], w: Any, values: npt.NDArray[Any]
+) -> tuple[npt.NDArray[Any], Any]:
+    """Values and weights of some rows; a row of weight 0 is not there."""
+    if w is None:
+        return values[inside], None
+    inside = inside & (w > 0)
+    return values[inside], w[inside]
 
 
 def _whitened(moments: Moments, whitening: Whitening) -> Moments:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.pipeline import Pipeline
+from sklearn.utils.metadata_routing import MetadataRequest
 
 from rarecorrect.metrics.checks import as_labels, check_retention
 from rarecorrect.metrics.curve import gain_at_retention
@@ -17,15 +18,15 @@ from rarecorrect.metrics.report import correction_report
 _ALIASES = {"accuracy": "accuracy_after", "macro_f1": "macro_f1_after"}
 
 
-def correction_scorer(
-    name: str, retention: float = 0.99
-) -> Callable[[Any, Any, ArrayLike], float]:
+def correction_scorer(name: str, retention: float = 0.99) -> Callable[..., float]:
     """Return a scorer of corrections for grid search and cross-validation.
 
     The scorer takes ``(corrector, X, y)``, where the corrector is a fitted
     ErrorCorrector, a Pipeline that ends in one, or a search over one. It compares
     the corrected decisions with those of the legacy model inside; both, and the
-    flagged rows, are read from one ``corrector.trace(X)``.
+    flagged rows, are read from one ``corrector.trace(X)``. A corrector with
+    ``per="segment"`` needs ``segment=`` as well: with metadata routing the scorer
+    requests it, so ``cross_validate(..., params={"segment": segment})`` passes it on.
 
     Parameters
     ----------
@@ -41,8 +42,9 @@ def correction_scorer(
     Returns
     -------
     callable
-        ``scorer(corrector, X, y) -> float``. NaN where the quantity is undefined, as
-        is the gain on a fold without errors: stratify by right and wrong decisions.
+        ``scorer(corrector, X, y, *, segment=None) -> float``. NaN where the quantity
+        is undefined, as is the gain on a fold without errors: stratify by right and
+        wrong decisions.
 
     Raises
     ------
@@ -78,8 +80,10 @@ class _CorrectionScorer:
     name: str
     retention: float
 
-    def __call__(self, estimator: Any, X: Any, y: ArrayLike) -> float:
-        trace = _trace(estimator, X)
+    def __call__(
+        self, estimator: Any, X: Any, y: ArrayLike, *, segment: ArrayLike | None = None
+    ) -> float:
+        trace = _trace(estimator, X, segment)
         name = self.name.removeprefix("neg_")
         if name == "gain_at_retention":
             value = _gain_of_trace(trace, y, self.retention)
@@ -90,13 +94,19 @@ class _CorrectionScorer:
             value = float(report.overall[_ALIASES.get(name, name)])
         return value if name == self.name else -value
 
+    def get_metadata_routing(self) -> MetadataRequest:
+        """Request segments, where there are any."""
+        request = MetadataRequest(owner=self)
+        request.score.add_request(param="segment", alias=True)
+        return request
+
 
 def _scorer_names() -> set[str]:
     overall = correction_report([0], [0], [0]).overall
     return {*overall, *_ALIASES, "gain_at_retention"}
 
 
-def _trace(estimator: Any, X: Any) -> Any:
+def _trace(estimator: Any, X: Any, segment: ArrayLike | None) -> Any:
     """Return the trace of the corrector inside searches and pipelines."""
     while not hasattr(estimator, "trace"):
         if hasattr(estimator, "best_estimator_"):
@@ -109,7 +119,7 @@ def _trace(estimator: Any, X: Any) -> Any:
                 "a correction scorer needs a fitted ErrorCorrector, alone or as the "
                 f"last step of a Pipeline, got {type(estimator).__name__}"
             )
-    return estimator.trace(X)
+    return estimator.trace(X, **({} if segment is None else {"segment": segment}))
 
 
 def _gain_of_trace(trace: Any, y: ArrayLike, retention: float) -> float:

@@ -92,6 +92,10 @@ def cases() -> Iterator[Case]:
         ("fitted inside, rare labels", rare_labels, 600, 0.05, 0),
         ("legacy model's own rows", own_rows, 1000, 0.05, 60),
         ("alert rate", alert_rate, 600, 0.2, 0),
+        ("alert rate, fitted inside", alert_rate_fitted_inside, 600, 0.2, 300),
+        ("alert rate, groups alike", partial(alert_groups, "alike"), 300, 0.3, 0),
+        ("alert rate, groups hit", partial(alert_groups, "some hit"), 300, 0.3, 300),
+        ("alert rate, latest rows", alert_rate_of_late_errors, 1200, 0.2, 300),
         ("groups alike", partial(grouped, "alike"), 300, 0.05, 0),
         ("some groups hit", partial(grouped, "some hit"), 300, 0.05, 300),
     ]
@@ -188,6 +192,45 @@ def alert_rate(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     yield _alerts("fit", population, corrector, eps)
     corrector.certify(population.rows(n, rng)[0])
     yield _alerts("certify on unlabelled rows", population, corrector, eps)
+
+
+def alert_rate_fitted_inside(
+    n: int, eps: float, rng: np.random.Generator
+) -> Iterator[Trial]:
+    """The legacy model's own rows are a large background, and no traffic."""
+    population = two_classes()
+    options: Options = {"max_damage": None, "alert_budget": eps, "confusions": [1]}
+    unfitted = replace(population, model=LogisticRegression())
+    corrector = fitted(unfitted, population.rows(n, rng), rng, **options)
+    own = population.served_by(corrector.estimator_)
+    yield _alerts("fit", own, corrector, eps)
+
+
+def alert_groups(
+    kind: str, n: int, eps: float, rng: np.random.Generator
+) -> Iterator[Trial]:
+    """Alerts among random rows of random groups, some of which hold errors only."""
+    population = customers(kind)
+    X, y, groups = population.rows_of_groups(n, rng)
+    options: Options = {"max_damage": None, "alert_budget": eps, "confusions": [1]}
+    corrector = fitted(population, (X, y), rng, groups=groups, **options)
+    yield _alerts("fit", population, corrector, eps, groups=population.groups)
+
+
+def alert_rate_of_late_errors(
+    n: int, eps: float, rng: np.random.Generator
+) -> Iterator[Trial]:
+    """Errors begin in the last half; the last half of the right rows calibrates."""
+    population = two_classes()
+    before = population.right
+    X, y = population.rows(n, rng)
+    early = population.X[before], population.y[before]
+    drawn = rng.integers(0, before.sum(), n)
+    rows = np.vstack([early[0][drawn], X]), np.concatenate([early[1][drawn], y])
+    options: Options = {"max_damage": None, "alert_budget": eps, "confusions": [1]}
+    options |= {"shuffle": False, "calibration_fraction": 0.4}
+    corrector = fitted(population, rows, rng, **options)
+    yield _alerts("fit", population, corrector, eps)
 
 
 def grouped(kind: str, n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
@@ -301,9 +344,14 @@ def _by_group(
 
 
 def _alerts(
-    form: str, population: Population, corrector: ErrorCorrector, eps: float
+    form: str,
+    population: Population,
+    corrector: ErrorCorrector,
+    eps: float,
+    groups: Array | None = None,
 ) -> Trial:
-    rate = float(_changed(corrector, population.X, population.labels).mean())
+    changed = _changed(corrector, population.X, population.labels)
+    rate = float(changed.mean()) if groups is None else _of_groups(changed, groups)
     entry = corrector.rules_.entry("alerts")
     assert entry is not None
     found = entry.certificates[None]

@@ -58,6 +58,9 @@ def cases() -> Iterator[Case]:
         once = partial(falling_rate, n, eps)
         setting = "rate falls with the score"
         yield Case("sampling weights", setting, n, eps, LEVEL, once)
+        once = partial(groups_at_two_rates, n, eps)
+        setting = f"a tenth of some groups of about {ROWS_A_GROUP}"
+        yield Case("sampling weights", setting, n, eps, LEVEL, once, 300 * (n == 1000))
 
 
 def classes(mix: str, n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
@@ -142,6 +145,28 @@ def falling_rate(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial
     )
     ignored = certified_threshold(scores, eps, LEVEL)
     d, wrong = (float(np.clip(1 - c.threshold, 0, 1)) for c in (found, ignored))
+    yield Trial("thinned", d, d > eps, bracket(found), found.n_allowed)
+    yield Trial("ignored", wrong, wrong > eps, (0, 1 - LEVEL), ignored.n_allowed, True)
+
+
+def groups_at_two_rates(
+    n: int, eps: float, rng: np.random.Generator
+) -> Iterator[Trial]:
+    """30 % of all groups, with higher scores, sampled at a tenth of the rate."""
+    share, rate, shift = 0.3, 0.1, 1.0
+    rare = rng.random(n) < share * rate / (share * rate + 1 - share)
+    groups = np.repeat(np.arange(n), rng.geometric(1 / ROWS_A_GROUP, n))
+    between = rng.normal(shift * rare, np.sqrt(GROUP_SHARE))
+    scores = between[groups] + rng.normal(0, np.sqrt(1 - GROUP_SHARE), groups.size)
+    weights = np.where(rare, 1 / rate, 1.0)[groups]
+
+    def damage(t: float) -> float:
+        return float(share * norm.sf(t - shift) + (1 - share) * norm.sf(t))
+
+    options = {"groups": groups, "random_state": rng}
+    found = certified_threshold(scores, eps, LEVEL, sampling_weight=weights, **options)
+    ignored = certified_threshold(scores, eps, LEVEL, **options)
+    d, wrong = damage(found.threshold), damage(ignored.threshold)
     yield Trial("thinned", d, d > eps, bracket(found), found.n_allowed)
     yield Trial("ignored", wrong, wrong > eps, (0, 1 - LEVEL), ignored.n_allowed, True)
 

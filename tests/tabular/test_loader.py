@@ -85,6 +85,40 @@ def test_unknown_files(tmp_path: Path) -> None:
         load_transactions(tmp_path / "t.csv")
 
 
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    (tmp_path / "empty.csv").write_text("")
+    (tmp_path / "header.csv").write_text("is_fraud,amount\n")
+    (tmp_path / "cut.csv.gz").write_bytes(b"\x1f\x8b\x08\x00")
+    (tmp_path / "broken.parquet").write_bytes(b"PAR1 this is none")
+    for name, message in [
+        ("empty.csv", "'empty.csv' cannot be read"),
+        ("header.csv", "'header.csv' has no rows"),
+        ("cut.csv.gz", "'cut.csv.gz' cannot be read"),
+        ("broken.parquet", "'broken.parquet' cannot be read"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            load_transactions(tmp_path / name, label="is_fraud")
+
+
+def test_roles_declared_for_a_known_data_set_count(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    path = tmp_path / "cards.csv"
+    frame.head(2000).assign(secret=frame["TX_FRAUD"], late=1.0).to_csv(
+        path, index=False
+    )
+    plain = load_transactions(path)
+    assert "secret" in plain.features
+    table = load_transactions(path, drop=["secret"], time="TX_TIME_DAYS")
+    assert "secret" not in table.features
+    assert not any("RISK" in name for name in table.features)
+    assert table.schema.name == "handbook"
+    assert table.time is not None
+    assert set(table.time) == set(frame["TX_TIME_DAYS"].head(2000).astype(float))
+    with pytest.raises(ValueError, match="no column 'nope'"):
+        load_transactions(path, customer="nope")
+
+
 def test_known_data_sets_are_told_by_their_columns(frame: pd.DataFrame) -> None:
     assert detect_schema(frame.columns).name == "handbook"
     assert detect_schema(["category", "label", "split", "duration"]).name == "nsl-kdd"
