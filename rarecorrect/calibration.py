@@ -119,6 +119,14 @@ class Terms:
         return self.max_damage / (1 + self.time_margin)
 
     @property
+    def likely_damage(self) -> float:
+        """Share of right decisions that the rules will be allowed to change, about."""
+        if self.max_damage is not None:
+            return self.certified_damage
+        rate = None if self.alert_budget is None else self.alert_budget.rate
+        return 0.01 if rate is None else rate
+
+    @property
     def first_level(self) -> float:
         """Confidence level that the first certificate on fresh rows spends."""
         return level_to_spend(

@@ -32,7 +32,7 @@ from rarecorrect._compat import (
     tags_of,
 )
 from rarecorrect.calibration import Terms
-from rarecorrect.detectors import FisherDetector
+from rarecorrect.detectors import AutoDetector, FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
 from rarecorrect.features import FeatureExtractor, Reading
 from rarecorrect.fit_report import (
@@ -104,9 +104,11 @@ class ErrorCorrector(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         ``NotFittedError`` in ``predict`` or by ``__sklearn_is_fitted__``.
     features : str, list, callable or transformer, default="auto"
         What the detectors see, see :class:`~rarecorrect.features.FeatureExtractor`.
-    detector : classifier or None, default=None
+    detector : classifier, "auto" or None, default=None
         Binary classifier for "is this decision wrong?"; any scikit-learn classifier or
-        imbalanced-learn pipeline.  ``None``: :class:`FisherDetector`.
+        imbalanced-learn pipeline.  ``None``: :class:`FisherDetector`.  ``"auto"``:
+        several, weighed by what they do with errors left out, see
+        :class:`~rarecorrect.detectors.AutoDetector`.
     confusions : "all", list of labels or list of (legacy label, true label), \
 default="all"
         Errors that get a rule; labels may be unknown to the legacy model.
@@ -702,7 +704,7 @@ default="all"
         roles: Roles,
         side: Side,
     ) -> tuple[list[Rule], list[Refusal]]:
-        detector = FisherDetector() if self.detector is None else self.detector
+        detector = self._detector()
         if weight is not None and not takes_sample_weight(detector):
             raise ValueError(
                 f"sample_weight was passed but {type(detector).__name__}.fit does not "
@@ -734,6 +736,15 @@ default="all"
                 stacklevel=3,
             )
         return rules, refused
+
+    def _detector(self) -> Any:
+        """The prototype that every rule gets a clone of."""
+        if self.detector is None:
+            return FisherDetector()
+        if not isinstance(self.detector, str):
+            return self.detector
+        budget = self._terms().likely_damage
+        return AutoDetector(max_damage=budget, random_state=self._seed)
 
     def _report(
         self,

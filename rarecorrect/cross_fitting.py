@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from sklearn.base import clone
+from sklearn.utils.validation import has_fit_parameter
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -79,8 +80,12 @@ def fit_detector(
     rows: Mask | slice = slice(None),
     sample_weight: Array | None = None,
     random_state: int = 0,
+    groups: Array | None = None,
 ) -> Any:
-    """Clone of a detector, fitted on some rows; seeded wherever it has no seed."""
+    """Clone of a detector, fitted on some rows; seeded wherever it has no seed.
+
+    One that knows `groups` in ``fit`` gets them.
+    """
     fitted = clone(detector)
     free = [
         name
@@ -88,10 +93,12 @@ def fit_detector(
         if value is None and name.rpartition("__")[2] == "random_state"
     ]
     fitted.set_params(**dict.fromkeys(free, random_state))
-    target = is_error[rows].astype(int)
-    if sample_weight is None:
-        return fitted.fit(Z[rows], target)
-    return fitted.fit(Z[rows], target, sample_weight=sample_weight[rows])
+    options = {}
+    if sample_weight is not None:
+        options["sample_weight"] = sample_weight[rows]
+    if groups is not None and has_fit_parameter(fitted, "groups"):
+        options["groups"] = groups[rows]
+    return fitted.fit(Z[rows], is_error[rows].astype(int), **options)
 
 
 def detector_score(detector: Any, Z: Array) -> FloatArray:

@@ -141,10 +141,17 @@ def check_parameters(params: Mapping[str, Any]) -> None:
         )
     if params["per"] not in _PER:
         raise ValueError(f"per must be one of {_PER}, got {params['per']!r}")
-    if isinstance(params["detector"], str):
+    detector = params["detector"]
+    if isinstance(detector, str) and detector != "auto":
         raise ValueError(
-            f"detector={params['detector']!r} is not available in this version; pass "
-            "None or a classifier such as FisherDetector()"
+            f"detector must be None, 'auto' or a classifier, got {detector!r}"
+        )
+    if isinstance(detector, type) or not (
+        detector is None or isinstance(detector, str) or hasattr(detector, "fit")
+    ):
+        raise ValueError(
+            "detector must be None, 'auto' or a classifier such as LogisticDetector(), "
+            f"got {detector!r}"
         )
     _check_confusions(params["confusions"])
     for name in ("calibration_fraction", "validation_fraction"):

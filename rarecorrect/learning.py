@@ -146,18 +146,18 @@ def _learn_rule(
     weight = None if rows.sample_weight is None else rows.sample_weight[chosen]
     groups = None if rows.groups is None else rows.groups[chosen]
     try:
-        fitted = fit_detector(
-            detector, Z, is_error, sample_weight=weight, random_state=random_state
-        )
-        scores = cross_scores(
-            detector,
-            Z,
-            is_error,
-            sample_weight=weight,
-            groups=groups,
-            random_state=random_state,
-        )
-        scale = TailScale.from_scores(scores[~is_error])
+        options: dict[str, Any] = {
+            "sample_weight": weight,
+            "groups": groups,
+            "random_state": random_state,
+        }
+        fitted = fit_detector(detector, Z, is_error, **options)
+        # a detector that left rows out to choose among others need not do it again
+        scores = getattr(fitted, "cross_scores_", None)
+        if scores is None:
+            scores = cross_scores(detector, Z, is_error, **options)
+        background = scores[~is_error & ~np.isnan(scores)]
+        scale = TailScale.from_scores(background)
         coef, intercept = linear_form(fitted, Z)
     except Exception as error:
         # any detector may be passed: whatever it raises, the legacy answer stays
@@ -184,7 +184,7 @@ def _learn_rule(
         n_errors=int(errors.size),
         n_background=int(right.size),
         case_ids=ids,
-        worth=_worth(left_out, scaled[~is_error], log_share),
+        worth=_worth(left_out, scale(background) + log_share, log_share),
         left_out=left_out,
         identity=fingerprint(np.array(parts), rows.Z[errors], coef, scores)[:16],
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),

@@ -12,6 +12,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import check_estimator
 
 from rarecorrect import ColumnModel, ErrorCorrector, FisherDetector
+from rarecorrect.detectors import (
+    AutoDetector,
+    IntervalDetector,
+    LogisticDetector,
+    TreesDetector,
+)
 
 # The checks use rows by the dozen: most fits certify nothing, and say so.
 pytestmark = [
@@ -26,6 +32,12 @@ ESTIMATORS = {
     ),
     "pipeline": ErrorCorrector(make_pipeline(StandardScaler(), LogisticRegression())),
     "detector": FisherDetector(),
+    "box": IntervalDetector(),
+    "logistic": LogisticDetector(),
+    "trees": TreesDetector(20),
+    "auto": AutoDetector(
+        candidates=[("Fisher", FisherDetector()), ("box", IntervalDetector())]
+    ),
     "column": ColumnModel(score=0),
 }
 FEWEST_CHECKS = 55
@@ -35,9 +47,18 @@ _SPLIT = (
     "rows are split at random into those that teach and those that calibrate, so a row "
     "of weight k is not the same as k rows"
 )
+_DRAWN = "rows are drawn at random, so a row of weight k is not the same as k rows"
+
+
+def _weights_fail(reason):
+    kinds = ("dense", "sparse")
+    return {f"check_sample_weight_equivalence_on_{k}_data": reason for k in kinds}
+
+
 EXPECTED_FAILURES = {
-    "check_sample_weight_equivalence_on_dense_data": _SPLIT,
-    "check_sample_weight_equivalence_on_sparse_data": _SPLIT,
+    ErrorCorrector: _weights_fail(_SPLIT),
+    TreesDetector: _weights_fail(_DRAWN),
+    AutoDetector: _weights_fail(_DRAWN),
 }
 
 
@@ -46,7 +67,7 @@ def test_estimator_checks(name, monkeypatch):
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # or one check is skipped
     active = _count_fits_with_an_active_rule(monkeypatch)
     estimator = ESTIMATORS[name]
-    expected = EXPECTED_FAILURES if isinstance(estimator, ErrorCorrector) else {}
+    expected = EXPECTED_FAILURES.get(type(estimator), {})
     results = check_estimator(
         estimator, expected_failed_checks=expected, on_skip=None, on_fail=None
     )

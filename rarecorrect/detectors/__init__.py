@@ -1,5 +1,15 @@
 """Detectors: binary classifiers for "is this decision wrong?"."""
 
+from rarecorrect.detectors.auto import AutoDetector
 from rarecorrect.detectors.fisher import FisherDetector
+from rarecorrect.detectors.interval import IntervalDetector
+from rarecorrect.detectors.logistic import LogisticDetector
+from rarecorrect.detectors.trees import TreesDetector
 
-__all__ = ["FisherDetector"]
+__all__ = [
+    "AutoDetector",
+    "FisherDetector",
+    "IntervalDetector",
+    "LogisticDetector",
+    "TreesDetector",
+]

@@ -1,0 +1,384 @@
+"""The detector for those who should not have to choose one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import threadpool_limits
+
+from rarecorrect.certify import check_share
+from rarecorrect.cross_fitting import cross_scores, detector_score, fit_detector
+from rarecorrect.detectors.base import BinaryDetector
+from rarecorrect.detectors.fisher import FisherDetector
+from rarecorrect.detectors.interval import IntervalDetector
+from rarecorrect.detectors.logistic import LogisticDetector
+from rarecorrect.detectors.trees import TreesDetector
+from rarecorrect.tail_scale import TailScale
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_LEAST_WEIGHT = 0.02  # a member of less is left out
+_NEAR_THE_BEST = 0.5  # standard errors
+_PRIOR_VARIANCE = 0.25  # of one error's evidence, the largest it can be
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Candidate:
+    """What a candidate showed on errors that it did not see.
+
+    Attributes
+    ----------
+    name : str
+    evidence : float
+        Smooth share of left-out errors caught at the budget; NaN if it failed.
+    weight : float
+        Its share of the ensemble, 0 to 1.
+    seconds : float
+        Of its cross-fitting.
+    note : str
+        Why it is not there, if it failed.
+    """
+
+    name: str
+    evidence: float
+    weight: float
+    seconds: float
+    note: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class _Trial:
+    """A candidate's scores of rows that it was not fitted on."""
+
+    name: str
+    prototype: Any
+    seconds: float
+    note: str = ""
+    scores: FloatArray = field(default_factory=lambda: np.empty(0))
+    scale: TailScale = field(default_factory=lambda: TailScale.from_scores([0.0]))
+
+
+def _is_readable(detector: AutoDetector) -> bool:
+    members = getattr(detector, "members_", [])
+    return len(members) == 1 and hasattr(members[0][1], "describe")
+
+
+class AutoDetector(BinaryDetector):
+    r"""Several detectors, weighed by what they do with errors that they did not see.
+
+    Every candidate is cross-fitted.  Its evidence on an error is :math:`1 / (1 + (r /
+    \varepsilon)^2)`, where :math:`r` is the error's tail rank among right decisions,
+    both by a detector fitted without them, and :math:`\varepsilon` the damage budget: a
+    smooth count of the errors that the budget would catch.  The score is the mean of
+    the members' scores on the common scale of :class:`~rarecorrect.tail_scale.
+    TailScale`, with weights :math:`\exp(-(\Delta / \sigma)^2 / 4)`, where
+    :math:`\Delta` is how far a candidate's evidence is behind the best one's and
+    :math:`\sigma` the standard error of that difference: alike where errors are few,
+    and only the best where they are many and tell the candidates apart.
+
+    Where a box of conditions is within half a standard error of the best, it is taken
+    alone: it can be read.
+
+    Parameters
+    ----------
+    max_damage : float, default=0.01
+        Budget that the candidates are judged at, in (0, 1).
+    candidates : list of (str, classifier), default=None
+        Unfitted binary classifiers.  ``None``: Fisher's discriminant, logistic
+        regression with hard negatives, randomised trees, gradient boosting, and a box
+        of conditions.
+    max_background : int, default=20_000
+        Right decisions that take part in the cross-fitting, a random part where there
+        are more.  Members are fitted on all rows.
+    random_state : int, RandomState or None, default=None
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Label of right decisions, label of errors.
+    candidates_ : list of Candidate
+        What each one showed.
+    members_ : list of (str, classifier, TailScale, float)
+        Fitted members, their scales and weights.
+    cross_scores_ : ndarray of shape (n_rows,)
+        Score of every row by members that were fitted without it; NaN for rows that
+        took no part in the cross-fitting.
+    n_features_in_ : int
+
+    Notes
+    -----
+    A single error cannot be left out: then Fisher's discriminant is the only member.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(2020, 5)); X[2000:, :3] += 3
+    >>> detector = AutoDetector(random_state=0).fit(X, np.arange(2020) >= 2000)
+    >>> bool(np.median(detector.cross_scores_[2000:]) > 0)
+    True
+    """
+
+    def __init__(
+        self,
+        max_damage: float = 0.01,
+        candidates: Sequence[tuple[str, Any]] | None = None,
+        max_background: int = 20_000,
+        random_state: Any = None,
+    ) -> None:
+        self.max_damage = max_damage
+        self.candidates = candidates
+        self.max_background = max_background
+        self.random_state = random_state
+
+    def fit(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        sample_weight: Any = None,
+        groups: Any = None,
+    ) -> Self:
+        """Cross-fit the candidates, weigh them, fit the members on all rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+        y : array-like of shape (n_rows,)
+            Two classes; the larger label marks errors.
+        sample_weight : array-like of shape (n_rows,), optional
+            Only candidates that take weights are tried then.
+        groups : array-like of shape (n_rows,), optional
+            Rows of one group are left out together.
+
+        Returns
+        -------
+        AutoDetector
+
+        Raises
+        ------
+        ValueError
+            For one class only, parameters out of range, or no candidate that works.
+        """
+        check_share(self.max_damage, "max_damage")
+        if self.max_background < 1:
+            raise ValueError(
+                f"max_background must be 1 or more, got {self.max_background}"
+            )
+        rows, is_error, w = self._checked(X, y, sample_weight)
+        if is_error.all() or not is_error.any():
+            raise ValueError(
+                "a detector needs rows of two classes; there are "
+                f"{int((~is_error).sum())} right decisions and {int(is_error.sum())} "
+                "errors"
+            )
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        part = self._cross_fitted_rows(is_error, w, seed)
+        inner = {
+            "sample_weight": None if w is None else w[part],
+            "groups": None if groups is None else np.asarray(groups)[part],
+            "random_state": seed,
+        }
+        trials = [
+            _tried(name, prototype, rows[part], is_error[part], inner)
+            for name, prototype in self._prototypes()
+        ]
+        weights = self._weigh(trials, is_error[part])
+        self._fit_members(trials, weights, rows, is_error, w, seed)
+        self.cross_scores_ = np.full(len(rows), np.nan)
+        chosen = [(t, v) for t, v in zip(trials, weights, strict=True) if v > 0]
+        self.cross_scores_[part] = (
+            chosen[0][0].scores if len(chosen) == 1 else _mean(chosen)
+        )
+        return self
+
+    @available_if(_is_readable)
+    def describe(
+        self, threshold: float = 0.0, names: Sequence[str] | None = None
+    ) -> str:
+        """Read the box aloud, where it is the only member.
+
+        Parameters
+        ----------
+        threshold, names
+            As in :meth:`IntervalDetector.describe`.
+
+        Returns
+        -------
+        str
+        """
+        return str(self.members_[0][1].describe(threshold, names))
+
+    def _score(self, X: Array) -> FloatArray:
+        if len(self.members_) == 1:
+            return detector_score(self.members_[0][1], X)
+        total = np.zeros(len(X))
+        for _, member, scale, weight in self.members_:
+            total += weight * scale(detector_score(member, X))
+        return total
+
+    def _prototypes(self) -> list[tuple[str, Any]]:
+        if self.candidates is not None:
+            if not self.candidates:
+                raise ValueError("candidates must hold one classifier at least, got []")
+            return list(self.candidates)
+        boosting = HistGradientBoostingClassifier(
+            max_iter=100,
+            max_depth=4,
+            min_samples_leaf=5,
+            l2_regularization=1.0,
+            class_weight="balanced",
+            early_stopping=False,
+        )
+        return [
+            ("Fisher", FisherDetector()),
+            ("logistic", LogisticDetector()),
+            ("trees", TreesDetector()),
+            ("boosting", boosting),
+            ("box", IntervalDetector(max_damage=self.max_damage)),
+        ]
+
+    def _cross_fitted_rows(
+        self, is_error: Mask, w: FloatArray | None, seed: int
+    ) -> npt.NDArray[np.intp]:
+        """All errors and a part of the right decisions, none of weight 0."""
+        there = np.ones(is_error.size, bool) if w is None else w > 0
+        right = np.flatnonzero(~is_error & there)
+        if right.size > self.max_background:
+            rng = np.random.default_rng(seed)
+            right = np.sort(rng.choice(right, self.max_background, replace=False))
+        return np.sort(np.concatenate([right, np.flatnonzero(is_error & there)]))
+
+    def _weigh(self, trials: list[_Trial], is_error: Mask) -> FloatArray:
+        """Weight of every trial, adding up to 1."""
+        running = [t for t in trials if not t.note]
+        if not running:
+            reasons = "; ".join(f"{t.name}: {t.note}" for t in trials)
+            raise ValueError(f"no candidate works on these rows: {reasons}")
+        ranks = {t.name: _tail_ranks(t.scores, is_error) for t in running}
+        blind = any(np.isnan(r).any() for r in ranks.values())  # a single error
+        if blind:
+            found = {t.name: float(t is running[0]) for t in running}
+            evidence = dict.fromkeys(ranks, np.array([np.nan]))
+        else:
+            evidence = {
+                n: 1 / (1 + (r / self.max_damage) ** 2) for n, r in ranks.items()
+            }
+            found = _weights(evidence)
+            box = self._readable(running, ranks)
+            if box:
+                found = {name: float(name == box) for name in found}
+        self.candidates_ = [
+            Candidate(
+                t.name,
+                float(np.mean(evidence[t.name])) if t.name in evidence else np.nan,
+                found.get(t.name, 0.0),
+                t.seconds,
+                t.note,
+            )
+            for t in trials
+        ]
+        return np.array([c.weight for c in self.candidates_])
+
+    def _readable(
+        self, trials: list[_Trial], ranks: dict[str, FloatArray]
+    ) -> str | None:
+        """A candidate that can be read and is as good as the best, for all one knows.
+
+        By the log tail rank, capped at the budget: it tells near misses from far ones.
+        """
+        cap = -np.log(self.max_damage)
+        logs = {name: np.minimum(-np.log(r), cap) for name, r in ranks.items()}
+        best = max(logs, key=lambda name: float(logs[name].mean()))
+        for trial in trials:
+            behind = logs[best] - logs[trial.name]
+            error = np.std(behind, ddof=1) / np.sqrt(behind.size)
+            near = behind.mean() <= _NEAR_THE_BEST * error
+            if hasattr(trial.prototype, "describe") and near:
+                return trial.name
+        return None
+
+    def _fit_members(
+        self,
+        trials: list[_Trial],
+        weights: FloatArray,
+        rows: Array,
+        is_error: Mask,
+        w: FloatArray | None,
+        seed: int,
+    ) -> None:
+        self.members_ = [
+            (
+                trial.name,
+                fit_detector(
+                    trial.prototype, rows, is_error, sample_weight=w, random_state=seed
+                ),
+                trial.scale,
+                float(weight),
+            )
+            for trial, weight in zip(trials, weights, strict=True)
+            if weight > 0
+        ]
+        for name in ("coef_", "intercept_"):  # of a fit before this one
+            self.__dict__.pop(name, None)
+        if len(self.members_) == 1 and hasattr(self.members_[0][1], "coef_"):
+            self.coef_ = self.members_[0][1].coef_
+            self.intercept_ = self.members_[0][1].intercept_
+
+
+def _tried(
+    name: str, prototype: Any, Z: Array, is_error: Mask, options: dict[str, Any]
+) -> _Trial:
+    """Cross-fit a candidate; whatever it raises, the others go on."""
+    weighted = options["sample_weight"] is not None
+    if weighted and not has_fit_parameter(prototype, "sample_weight"):
+        return _Trial(name, prototype, 0.0, note="takes no sample_weight")
+    start = time.perf_counter()
+    try:
+        # on so few rows threads of gradient boosting mostly wait for each other
+        with threadpool_limits(1, user_api="openmp"):
+            scores = cross_scores(prototype, Z, is_error, **options)
+        seconds = time.perf_counter() - start
+        scale = TailScale.from_scores(scores[~is_error])
+    except Exception as error:  # any classifier may be a candidate
+        note = f"{type(error).__name__}: {error}"
+        return _Trial(name, prototype, time.perf_counter() - start, note=note)
+    return _Trial(name, prototype, seconds, "", scores, scale)
+
+
+def _tail_ranks(scores: FloatArray, is_error: Mask) -> FloatArray:
+    """Share of right decisions that look as wrong as each error; NaN stays NaN."""
+    rising = np.sort(scores[~is_error])
+    above = rising.size - np.searchsorted(rising, scores[is_error], side="left")
+    ranks = (1 + above) / (1 + rising.size)
+    return np.where(np.isnan(scores[is_error]), np.nan, ranks)
+
+
+def _weights(evidence: dict[str, FloatArray]) -> dict[str, float]:
+    """Weights from paired differences to the best, adding up to 1."""
+    best = max(evidence, key=lambda name: float(evidence[name].mean()))
+    raw = {}
+    for name, values in evidence.items():
+        behind = evidence[best] - values
+        n = behind.size
+        error = np.sqrt((n * behind.var() + _PRIOR_VARIANCE) / (n + 1) / n)
+        raw[name] = float(np.exp(-((behind.mean() / error) ** 2) / 4))
+    total = sum(raw.values())
+    kept = {name: v for name, v in raw.items() if v >= _LEAST_WEIGHT * total}
+    return {name: kept.get(name, 0.0) / sum(kept.values()) for name in raw}
+
+
+def _mean(chosen: list[tuple[_Trial, float]]) -> FloatArray:
+    total = np.zeros(chosen[0][0].scores.size)
+    for trial, weight in chosen:
+        total += weight * trial.scale(trial.scores)
+    return total

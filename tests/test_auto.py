@@ -1,0 +1,251 @@
+"""AutoDetector: chosen by evidence, never clearly worse than its best member."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.dummy import DummyClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+
+from rarecorrect import ErrorCorrector
+from rarecorrect.cross_fitting import cross_scores
+from rarecorrect.detectors import (
+    AutoDetector,
+    FisherDetector,
+    IntervalDetector,
+    LogisticDetector,
+    TreesDetector,
+)
+from rarecorrect.metrics import gain_at_retention
+from rarecorrect.tail_scale import TailScale
+
+FEW = [("Fisher", FisherDetector()), ("logistic", LogisticDetector(n_passes=1))]
+
+
+def cases(kind, n_errors=40, seed=0, n_right=3000):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(n_right + n_errors, 6))
+    errors = rows[n_right:]
+    if kind == "line":  # every column says a little
+        errors += 1.5
+    elif kind == "box":  # one column says it all
+        errors[:, 2] = rng.uniform(4, 5, n_errors)
+    elif kind == "ring":  # around the right decisions, on all sides
+        errors[:, :3] *= 5
+    return rows, np.arange(len(rows)) >= n_right
+
+
+class Broken(FisherDetector):
+    def fit(self, X, y, sample_weight=None):
+        raise RuntimeError("out of order")
+
+
+def weights(detector):
+    return {c.name: c.weight for c in detector.candidates_}
+
+
+def test_what_cannot_help_gets_no_weight():
+    rows, is_error = cases("line", 200)
+    noise = ("noise", KNeighborsClassifier(1, metric=lambda a, b: (a[5] - b[5]) ** 2))
+    constant = ("constant", DummyClassifier())
+    part = np.r_[0:400, 3000:3200]
+    detector = AutoDetector(candidates=[*FEW, constant, noise], random_state=0)
+    detector.fit(rows[part], is_error[part])
+    found = weights(detector)
+    assert found["constant"] == found["noise"] == 0
+    assert found["Fisher"] > 0.1
+    assert_allclose(sum(found.values()), 1)
+    assert {name for name, *_ in detector.members_} <= {"Fisher", "logistic"}
+
+
+def test_few_errors_make_weights_alike_many_tell_members_apart():
+    spread = {}
+    for n_errors in (5, 400):
+        rows, is_error = cases("ring", n_errors)
+        members = [("Fisher", FisherDetector()), ("trees", TreesDetector(50))]
+        detector = AutoDetector(candidates=members, random_state=0)
+        spread[n_errors] = weights(detector.fit(rows, is_error))["Fisher"]
+    assert spread[5] > 0.05
+    assert spread[400] == 0
+
+
+@pytest.mark.parametrize("kind", ["line", "box", "ring"])
+def test_it_is_never_clearly_worse_than_its_best_member(kind):
+    rows, is_error = cases(kind)
+    new, new_errors = cases(kind, 1000, seed=1)
+    members = [
+        ("Fisher", FisherDetector()),
+        ("logistic", LogisticDetector()),
+        ("trees", TreesDetector(50)),
+        ("box", IntervalDetector(max_damage=0.01)),
+    ]
+    gains = {}
+    auto = AutoDetector(candidates=members, random_state=0)
+    for name, detector in [*members, ("auto", auto)]:
+        score = detector.fit(rows, is_error).decision_function(new)
+        gains[name] = gain_at_retention(score, ~new_errors, new_errors, 0.99)
+    best = max(value for name, value in gains.items() if name != "auto")
+    assert gains["auto"] > best - 0.03
+
+
+def test_a_box_as_good_as_the_best_is_taken_alone_and_reads_aloud():
+    rows, is_error = cases("box", 5)
+    detector = AutoDetector(random_state=0).fit(rows, is_error)
+    assert weights(detector)["box"] == 1
+    assert detector.describe(0.0, list("abcdef")).startswith("c > ")
+    rows, is_error = cases("line", 100)
+    detector = AutoDetector(candidates=FEW, random_state=0).fit(rows, is_error)
+    assert not hasattr(detector, "describe")
+
+
+def test_cross_scores_come_from_members_that_did_not_see_the_row():
+    rows, is_error = cases("line")
+    detector = AutoDetector(candidates=FEW, random_state=3).fit(rows, is_error)
+    seed = int(np.random.RandomState(3).randint(2**31 - 1))
+    total = np.zeros(len(rows))
+    for name, prototype in FEW:
+        scores = cross_scores(prototype, rows, is_error, random_state=seed)
+        scale = TailScale.from_scores(scores[~is_error])
+        total += weights(detector)[name] * scale(scores)
+    assert_allclose(detector.cross_scores_, total)
+
+
+def test_rows_beyond_the_background_take_no_part_in_the_choice():
+    rows, is_error = cases("line")
+    detector = AutoDetector(candidates=FEW, max_background=1000, random_state=0)
+    detector.fit(rows, is_error)
+    assert np.isfinite(detector.cross_scores_).sum() == 1040
+    assert np.isfinite(detector.cross_scores_[is_error]).all()
+
+
+def test_a_member_alone_keeps_its_linear_form():
+    rows, is_error = cases("line")
+    alone = AutoDetector(candidates=FEW[:1], random_state=0).fit(rows, is_error)
+    fisher = FisherDetector().fit(rows, is_error)
+    assert_array_equal(alone.decision_function(rows), fisher.decision_function(rows))
+    assert_array_equal(alone.coef_, fisher.coef_)
+    again = alone.set_params(candidates=FEW).fit(rows, is_error)
+    assert not hasattr(again, "coef_")
+
+
+def test_a_single_error_leaves_fisher():
+    rows, is_error = cases("line", 1)
+    detector = AutoDetector(random_state=0).fit(rows, is_error)
+    assert weights(detector)["Fisher"] == 1
+    assert np.isnan(detector.cross_scores_[is_error]).all()
+    assert np.isfinite(detector.cross_scores_[~is_error]).all()
+
+
+def test_a_candidate_that_fails_is_left_out_with_its_reason():
+    rows, is_error = cases("line")
+    members = [("broken", Broken()), *FEW]
+    detector = AutoDetector(candidates=members, random_state=0).fit(rows, is_error)
+    broken = detector.candidates_[0]
+    assert (broken.weight, broken.note) == (0.0, "RuntimeError: out of order")
+    assert np.isnan(broken.evidence)
+    with pytest.raises(ValueError, match=r"no candidate works.*out of order"):
+        AutoDetector(candidates=[("broken", Broken())]).fit(rows, is_error)
+
+
+def test_candidates_without_weights_are_not_tried_on_weighted_rows():
+    rows, is_error = cases("line")
+    members = [*FEW, ("neighbours", KNeighborsClassifier())]
+    detector = AutoDetector(candidates=members, random_state=0)
+    detector.fit(rows, is_error, sample_weight=np.ones(len(rows)))
+    assert detector.candidates_[2].note == "takes no sample_weight"
+
+
+def test_rows_of_one_group_are_left_out_together():
+    rng = np.random.default_rng(0)
+    rows, is_error = cases("none", 60)
+    groups = np.arange(len(rows))
+    groups[is_error] = np.arange(60) // 6 + 10_000
+    rows[is_error] = rng.normal(0, 5, size=(10, 6))[np.arange(60) // 6]  # copies
+    members = [("trees", TreesDetector(50)), ("line", LogisticRegression())]
+    blind, aware = (
+        AutoDetector(candidates=members, random_state=0).fit(
+            rows, is_error, groups=given
+        )
+        for given in (None, groups)
+    )
+    # copies of an error in the fit look like skill unless whole groups are left out
+    assert blind.candidates_[0].evidence > aware.candidates_[0].evidence + 0.05
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"max_damage": 0}, r"max_damage must lie in \(0, 1\), got 0"),
+        ({"max_background": 0}, "max_background must be 1 or more, got 0"),
+        ({"candidates": []}, "candidates must hold one classifier at least"),
+    ],
+)
+def test_parameters_out_of_range(options, message):
+    rows, is_error = cases("line")
+    with pytest.raises(ValueError, match=message):
+        AutoDetector(**options).fit(rows, is_error)
+
+
+# --- in a corrector -------------------------------------------------------------------
+
+
+def outbreak(seed=0, n=3000):
+    """A model that knows two classes; a third one, around them, is new."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(0, 2, n)
+    X = rng.normal(size=(n, 5))
+    X[:, 0] += 4 * y
+    new = rng.random(n) < 0.02
+    X[new, 1:4] *= 6
+    y[new] = 2
+    return X, y
+
+
+def model():
+    X, y = outbreak(seed=9)
+    return LogisticRegression().fit(X[y < 2], y[y < 2])
+
+
+def test_auto_corrects_what_a_line_cannot():
+    X, y = outbreak()
+    new, y_new = outbreak(1)
+    legacy, gains, damages = model(), {}, {}
+    for detector in (None, "auto"):
+        corrector = ErrorCorrector(
+            legacy, detector=detector, max_damage=0.02, random_state=0
+        ).fit(X, y)
+        after, before = corrector.predict(new), legacy.predict(new)
+        gains[detector] = np.mean(after[y_new == 2] == 2)
+        damages[detector] = np.mean(after[before == y_new] != before[before == y_new])
+    assert gains["auto"] > gains[None] + 0.2
+    assert damages["auto"] < 0.02
+
+
+def test_auto_says_the_same_twice_and_after_storage():
+    X, y = outbreak(n=1500)
+    new, _ = outbreak(1)
+    first, second = (
+        ErrorCorrector(model(), detector="auto", max_damage=0.05, random_state=0).fit(
+            X, y
+        )
+        for _ in range(2)
+    )
+    stored = pickle.loads(pickle.dumps(first))
+    expected = first.predict_proba(new).tobytes()
+    assert second.predict_proba(new).tobytes() == expected
+    assert stored.predict_proba(new).tobytes() == expected
+
+
+def test_auto_learns_from_one_error_and_with_groups_and_weights():
+    X, y = outbreak(n=1500)
+    kept = np.flatnonzero((y < 2) | (np.cumsum(y == 2) == 1))
+    corrector = ErrorCorrector(model(), detector="auto", confusions=[2], random_state=0)
+    corrector.set_params(max_damage=0.05).fit(X[kept], y[kept])
+    assert len(corrector.rules_) == 1
+    groups = np.arange(1500) // 3
+    corrector.fit(X, y, groups=groups, sample_weight=np.ones(1500))
+    assert corrector.rules_.certified
