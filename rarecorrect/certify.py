@@ -92,6 +92,35 @@ class Certificate:
             return 0.0
         return (self.n_allowed + 1) / ((self.n_calibration + 1) * self.max_damage)
 
+    def budget_used_with(self, n: int) -> float:
+        """Mean share of the budget that would be used with `n` units.
+
+        Examples
+        --------
+        >>> from rarecorrect.certify import certified_threshold
+        >>> c = certified_threshold(np.arange(1000.0), max_damage=0.01)
+        >>> round(c.budget_used, 2), round(c.budget_used_with(20_000), 2)
+        (0.5, 0.88)
+        """
+        k = allowed_exceedances(n, self.max_damage, self.confidence_level)
+        return (k + 1) / ((n + 1) * self.max_damage)
+
+    @property
+    def comparison(self) -> dict[str, float]:
+        """The damage averaged over calibration samples, and bounds on that average.
+
+        ``exact`` is ``(k + 1) / (n + 1)``; ``at_least`` and ``at_most`` are the bounds
+        of Tyukin et al. (:func:`rho`, :func:`psi`), which hold for any score as well
+        but only on average.  The certificate itself bounds the damage in all but a
+        share of calibration samples.
+        """
+        n, share = self.n_calibration, self.n_exceeding / max(1, self.n_calibration)
+        return {
+            "exact": self.budget_used * self.max_damage,
+            "at_least": rho(share, n),
+            "at_most": psi(share, n),
+        }
+
     @property
     def smallest_damage(self) -> float:
         """Smallest budget that so many units could certify at this level."""

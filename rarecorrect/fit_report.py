@@ -221,7 +221,8 @@ class FitReport:
         record["strata"] = [str(stratum) for stratum in self.strata]
         record["rules"] = [_rule_record(r) for r in self.book]
         record["certificates"] = [
-            {**asdict(c), "text": str(c)} for c in self.certificates
+            {**asdict(c), "text": str(c), "average_damage": c.comparison}
+            for c in self.certificates
         ]
         record["history"] = self.book.history
         record["shortcoming"] = self.shortcoming()
@@ -245,6 +246,8 @@ class FitReport:
             lines.append(f"refused          {refusal.name}: {refusal.reason}")
         for certificate in self.certificates:
             lines.append(f"certificate      {certificate}")
+            if certificate.certified:
+                lines.append(f"                 {_small_print(certificate)}")
         if self.shortcoming():
             lines.append(f"NOT CERTIFIED    {self.shortcoming()}")
         if self.book.certified:
@@ -322,6 +325,16 @@ def enumerated(texts: Sequence[str]) -> str:
     more = len(texts) - _MOST_LISTED
     shown = ", ".join(texts[:_MOST_LISTED])
     return f"{shown} and {more:,} more" if more > 0 else shown
+
+
+def _small_print(found: Certificate) -> str:
+    """Share of the budget used, what more would buy, what is taken for granted."""
+    more = 4 * found.n_calibration
+    used, then = found.budget_used, found.budget_used_with(more)
+    return (
+        f"uses {100 * used:.0f} % of the budget on average, {100 * then:.0f} % with "
+        f"{more:,} {found.unit}; {found.unit} treated as independent"
+    )
 
 
 def _first(certificates: Mapping[Hashable, Certificate]) -> Certificate:

@@ -333,6 +333,22 @@ def test_the_threshold_stays_out_of_a_gap_of_rounding_where_most_scores_are_tied
     assert found.n_exceeding in (0, 20)
 
 
+def test_the_average_damage_lies_between_the_bounds_for_comparison():
+    found = certified_threshold(NORMAL, 0.05)
+    bounds = found.comparison
+    assert bounds["at_least"] <= bounds["exact"] <= bounds["at_most"]
+    assert bounds["exact"] == pytest.approx((found.n_allowed + 1) / 2001)
+    assert bounds["exact"] < found.max_damage < bounds["at_most"]
+
+
+def test_more_rows_use_more_of_the_budget():
+    found = certified_threshold(NORMAL, 0.01)
+    assert found.budget_used_with(2000) == found.budget_used
+    shares = [found.budget_used_with(n) for n in (1000, 2000, 8000, 100_000)]
+    assert shares == sorted(shares)
+    assert shares[-1] > 0.9
+
+
 # --- strata ---------------------------------------------------------------------------
 
 

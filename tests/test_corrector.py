@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+import re
 import warnings
 
 import joblib
@@ -1135,6 +1136,16 @@ def test_the_estimated_gain_is_near_the_gain_on_new_rows(outbreak, corrected):
     fires = corrected.predict(outbreak.X_new)[new] != 0
     caught = 100 * fires[outbreak.model.predict(outbreak.X_new)[new] == 0].mean()
     assert low - 8 < caught < high + 8
+
+
+def test_the_report_says_what_the_certificate_takes_for_granted(outbreak):
+    text = str(fitted(outbreak).report_)
+    found = re.search(r"uses (\d+) % of the budget on average, (\d+) % with", text)
+    assert found and int(found[1]) < int(found[2]) <= 100
+    assert "rows treated as independent" in text
+    groups = np.arange(1200) // 2
+    grouped = str(fitted(outbreak, side={"groups": groups}).report_)
+    assert "groups treated as independent" in grouped
 
 
 def test_the_report_is_ready_for_json(outbreak):

@@ -175,14 +175,15 @@ class AutoDetector(BinaryDetector):
                 f"max_background must be 1 or more, got {self.max_background}"
             )
         rows, is_error, w = self._checked(X, y, sample_weight)
-        if is_error.all() or not is_error.any():
+        there = np.ones(is_error.size, bool) if w is None else w > 0
+        if not (is_error & there).any() or not (~is_error & there).any():
             raise ValueError(
-                "a detector needs rows of two classes; there are "
-                f"{int((~is_error).sum())} right decisions and {int(is_error.sum())} "
-                "errors"
+                "a detector needs rows of two classes with positive weight; there are "
+                f"{int((~is_error & there).sum())} right decisions and "
+                f"{int((is_error & there).sum())} errors"
             )
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        part = self._cross_fitted_rows(is_error, w, seed)
+        part = self._cross_fitted_rows(is_error, there, seed)
         inner = {
             "sample_weight": None if w is None else w[part],
             "groups": None if groups is None else np.asarray(groups)[part],
@@ -196,9 +197,12 @@ class AutoDetector(BinaryDetector):
         self._fit_members(trials, weights, rows, is_error, w, seed)
         self.cross_scores_ = np.full(len(rows), np.nan)
         chosen = [(t, v) for t, v in zip(trials, weights, strict=True) if v > 0]
-        self.cross_scores_[part] = (
-            chosen[0][0].scores if len(chosen) == 1 else _mean(chosen)
-        )
+        scores = chosen[0][0].scores if len(chosen) == 1 else _mean(chosen)
+        self._offset = 0.0
+        if len(chosen) > 1:  # `predict` cuts half-way between the means
+            means = [scores[is_error[part] == side].mean() for side in (False, True)]
+            self._offset = float(np.mean(means))
+        self.cross_scores_[part] = scores - self._offset
         return self
 
     @available_if(_is_readable)
@@ -224,7 +228,7 @@ class AutoDetector(BinaryDetector):
         total = np.zeros(len(X))
         for _, member, scale, weight in self.members_:
             total += weight * scale(detector_score(member, X))
-        return total
+        return total - self._offset
 
     def _prototypes(self) -> list[tuple[str, Any]]:
         if self.candidates is not None:
@@ -248,10 +252,9 @@ class AutoDetector(BinaryDetector):
         ]
 
     def _cross_fitted_rows(
-        self, is_error: Mask, w: FloatArray | None, seed: int
+        self, is_error: Mask, there: Mask, seed: int
     ) -> npt.NDArray[np.intp]:
         """All errors and a part of the right decisions, none of weight 0."""
-        there = np.ones(is_error.size, bool) if w is None else w > 0
         right = np.flatnonzero(~is_error & there)
         if right.size > self.max_background:
             rng = np.random.default_rng(seed)
