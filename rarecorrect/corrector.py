@@ -38,6 +38,8 @@ from rarecorrect.features import FeatureExtractor, Reading
 from rarecorrect.fit_report import (
     FitReport,
     enumerated,
+    row_keys,
+    warn_about_taught_rows,
     warn_about_training_rows,
 )
 from rarecorrect.inputs import (
@@ -324,6 +326,8 @@ default="all"
         strata = self._strata(reading.labels, side.segment)
         entries = terms.first_entries(book, reading, roles, strata=strata, side=side)
         self.calibration_indices_ = roles.calibration
+        taught = np.concatenate([roles.errors, roles.background])
+        self._taught = np.unique(row_keys(reading.features[taught]))
         # the fitted book is the first version: there is nothing before it to undo
         self.rules_ = replace(book.certified_by(*entries), earlier=(), event="fit")
         self.report_ = self._report(
@@ -372,6 +376,11 @@ default="all"
         ValueError
             If there is nothing that these rows could certify, or the ledger is spent.
 
+        Warns
+        -----
+        TrainingRowsWarning
+            If rules were learnt from more than a tenth of the rows that certify.
+
         Notes
         -----
         The ledger knows rows again, in any order, if the same ones are right.  It knows
@@ -406,6 +415,7 @@ default="all"
                     stacklevel=2,
                 )
                 return self
+            warn_about_taught_rows(self._taught, reading.features[right])
             entry = terms.damage_entry(
                 book, reading, scores, right, strata=strata, side=side
             )
@@ -418,6 +428,7 @@ default="all"
         else:
             if self.per is not None:
                 terms = replace(terms, legacy_accuracy=None)
+            warn_about_taught_rows(self._taught, reading.features)
             entries = terms.traffic_entries(book, reading, scores, side=side)
         self.rules_ = book.certified_by(*entries)
         self.report_ = replace(

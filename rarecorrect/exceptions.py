@@ -12,4 +12,4 @@ class RuleRefusedWarning(UserWarning):
 
 
 class TrainingRowsWarning(UserWarning):
-    """The rows look like rows that the legacy model was trained on."""
+    """The rows look like rows that the legacy model or a rule was learnt from."""

@@ -27,6 +27,8 @@ _CHANCE = 1e-4
 # Standard errors by which the number of rows to pass lies on the safe side.
 _SAFE = 2.0
 _MOST_LISTED = 5
+_MANY_TAUGHT = 0.1
+_MOSTLY_DISTINCT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +287,31 @@ def warn_about_training_rows(right: int, n: int, legacy_accuracy: float | None) 
             "Then the certificate is void; pass rows that it has not seen",
             TrainingRowsWarning,
             stacklevel=4,
+        )
+
+
+def row_keys(Z: npt.NDArray[Any]) -> FloatArray:
+    """One number a row, the same for the same row in any batch."""
+    with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite
+        return np.asarray(np.sum(Z, axis=1, dtype=np.float64))
+
+
+def warn_about_taught_rows(taught: FloatArray, Z: npt.NDArray[Any]) -> None:
+    """Warn if many rows that are to certify are rows that rules were learnt from.
+
+    Nothing is said where rows are alike anyway: then equal ones need not be the same.
+    """
+    keys = row_keys(Z)
+    if np.unique(keys).size < _MOSTLY_DISTINCT * keys.size:
+        return
+    share = float(np.isin(keys, taught).mean()) if keys.size else 0.0
+    if share > _MANY_TAUGHT:
+        warnings.warn(
+            f"rules were learnt from {100 * share:.0f} % of these rows, so they look "
+            "less wrong than new ones and the certificate is void; pass rows that fit "
+            "did not see (of those of fit, only calibration_indices_ may certify)",
+            TrainingRowsWarning,
+            stacklevel=3,
         )
 
 

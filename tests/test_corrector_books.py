@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rarecorrect import ErrorCorrector, NotCertifiedWarning
+from rarecorrect import ErrorCorrector, NotCertifiedWarning, TrainingRowsWarning
 from rarecorrect.rulebook import RuleBook
 
 
@@ -262,3 +262,27 @@ def test_a_corrector_with_a_long_history_is_saved_and_reported(outbreak):
     record = json.loads(json.dumps(old.report_.to_dict()["history"]))
     assert len(record) == 1501
     assert len(again.rules_.undo().history) == 1500
+
+
+# --- rows that taught -----------------------------------------------------------------
+
+
+def test_rows_that_taught_are_found_when_they_are_to_certify(outbreak):
+    corrector = fitted(outbreak)
+    with pytest.warns(TrainingRowsWarning, match="learnt from .* % of these rows"):
+        corrector.certify(outbreak.X, outbreak.y)
+    shuffled = np.random.default_rng(0).permutation(1200)[:300]
+    with pytest.warns(TrainingRowsWarning):
+        corrector.certify(outbreak.X[shuffled], outbreak.y[shuffled])
+
+
+def test_rows_that_only_calibrated_and_new_rows_are_fine(outbreak):
+    corrector = fitted(outbreak)
+    own = corrector.calibration_indices_
+    corrector.certify(outbreak.X[own], outbreak.y[own])
+    corrector.certify(outbreak.X_new, outbreak.y_new)
+
+
+def test_rows_that_are_alike_anyway_raise_no_alarm(outbreak):
+    coarse = outbreak._replace(X=np.round(outbreak.X), X_new=np.round(outbreak.X_new))
+    fitted(coarse).certify(coarse.X_new, coarse.y_new)

@@ -21,7 +21,11 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from rarecorrect import ErrorCorrector
 from rarecorrect.certify import Certificate
-from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
+from rarecorrect.exceptions import (
+    NotCertifiedWarning,
+    RuleRefusedWarning,
+    TrainingRowsWarning,
+)
 from simulation.trials import Case, Trial, bracket, jointly
 
 Array = npt.NDArray[Any]
@@ -190,7 +194,8 @@ def alert_rate(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     options: Options = {"max_damage": None, "alert_budget": eps, "confusions": [1]}
     corrector = fitted(population, rows, rng, **options)
     yield _alerts("fit", population, corrector, eps)
-    corrector.certify(population.rows(n, rng)[0])
+    with _quiet():
+        corrector.certify(population.rows(n, rng)[0])
     yield _alerts("certify on unlabelled rows", population, corrector, eps)
 
 
@@ -391,8 +396,12 @@ def _of_groups(values: Array, groups: Array) -> float:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Too few rows for a certificate is one of the outcomes that are counted."""
+    """Too few rows for a certificate is one of the outcomes that are counted.
+
+    Samples are drawn with replacement, so that two of them share rows of the table.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotCertifiedWarning)
         warnings.simplefilter("ignore", RuleRefusedWarning)
+        warnings.simplefilter("ignore", TrainingRowsWarning)
         yield
