@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -49,7 +50,7 @@ class AlertBudget:
             number, slash, unit = value.partition("/")
             if slash and unit.strip() == "day" and number.strip().isdigit():
                 return cls(per_day=int(number))
-        elif not isinstance(value, bool) and 0 < value < 1:
+        elif isinstance(value, Real) and 0 < float(value) < 1:  # True is 1
             return cls(rate=float(value))
         raise ValueError(
             "alert_budget must be None, a share of traffic in (0, 1) or a text like "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -85,8 +86,8 @@ class Terms:
             check_share(max_damage, "max_damage")
         if legacy_accuracy is not None:
             check_share(legacy_accuracy, "legacy_accuracy")
-        if not 0 <= time_margin < math.inf:
-            raise ValueError(f"time_margin must be 0 or more, got {time_margin}")
+        if not isinstance(time_margin, Real) or not 0 <= time_margin < math.inf:
+            raise ValueError(f"time_margin must be 0 or more, got {time_margin!r}")
         alerts = AlertBudget.parse(alert_budget)
         if max_damage is None and alerts is None:
             raise ValueError(

@@ -851,6 +851,11 @@ default="all"
         return self.features_.read(X)
 
     def _strata(self, labels: Array, segment: Array | None) -> Array | None:
+        if segment is not None and self.per != "segment":
+            raise ValueError(
+                f"segment= was passed, but per={self.per!r}: set per='segment', or "
+                "leave it out"
+            )
         if self.per is None:
             return None
         if self.per == "class":

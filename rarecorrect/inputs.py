@@ -141,6 +141,9 @@ def check_parameters(params: Mapping[str, Any]) -> None:
         )
     if params["per"] not in _PER:
         raise ValueError(f"per must be one of {_PER}, got {params['per']!r}")
+    for name in ("ledger", "shuffle"):
+        if not isinstance(params[name], bool | np.bool_):
+            raise ValueError(f"{name} must be True or False, got {params[name]!r}")
     detector = params["detector"]
     if isinstance(detector, str) and detector != "auto":
         raise ValueError(

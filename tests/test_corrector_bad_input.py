@@ -524,6 +524,11 @@ def test_weights_for_a_detector_that_takes_none(outbreak):
             "detector must be None, 'auto' or a classifier, got 'best'",
         ),
         ({"detector": FisherDetector}, "a classifier such as"),
+        ({"time_margin": "x"}, "time_margin must be 0 or more, got 'x'"),
+        ({"time_margin": None}, "time_margin must be 0 or more, got None"),
+        ({"alert_budget": [1]}, r"alert_budget must be None, a share.*got \[1\]"),
+        ({"ledger": "no"}, "ledger must be True or False, got 'no'"),
+        ({"shuffle": 0.5}, "shuffle must be True or False, got 0.5"),
         ({"detector": 3}, "a classifier such as .*got 3"),
         ({"features": "inputs"}, "got 'inputs'"),
         ({"features": "leaves"}, "'leaves' is not available in this version"),
@@ -575,3 +580,12 @@ def test_before_fit_there_is_nothing_to_ask(outbreak, method):
     arguments = [outbreak.X, outbreak.y] if method == "score" else [outbreak.X]
     with pytest.raises(NotFittedError):
         getattr(corrector_of(outbreak), method)(*arguments)
+
+
+def test_a_segment_that_nothing_uses_is_refused(outbreak):
+    segment = np.arange(1200) % 2
+    with pytest.raises(ValueError, match=r"segment= was passed, but per=None"):
+        corrector_of(outbreak).fit(outbreak.X, outbreak.y, segment=segment)
+    corrector = corrector_of(outbreak).fit(outbreak.X, outbreak.y)
+    with pytest.raises(ValueError, match=r"set per='segment', or leave it out"):
+        corrector.predict(outbreak.X_new, segment=segment)

@@ -358,7 +358,7 @@ def test_scores_of_a_row_do_not_depend_on_its_company():
     ("options", "message"),
     [
         ({"dispatcher": "vote"}, "'union' or 'nearest', got 'vote'"),
-        ({"n_clusters": 0}, "n_clusters must be 1 or more, got 0"),
+        ({"n_clusters": 0}, "n_clusters must be a whole number, 1 or more, got 0"),
         ({"n_components": "most"}, "'most'"),
         ({"shrinkage": 2}, "got 2"),
     ],
@@ -385,3 +385,10 @@ def test_fit_makes_no_float64_copy_of_the_whole():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 0.5 * rows.nbytes
+
+
+@pytest.mark.parametrize("value", ["two", None, 1.5, 0])
+def test_the_number_of_clusters_is_a_whole_number(value):
+    rows, is_error = cases()
+    with pytest.raises(ValueError, match="n_clusters must be a whole number"):
+        FisherDetector(n_clusters=value).fit(rows, is_error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -181,8 +182,10 @@ class FisherDetector(BinaryDetector):
             raise ValueError(
                 f"dispatcher must be 'union' or 'nearest', got {self.dispatcher!r}"
             )
-        if self.n_clusters < 1:
-            raise ValueError(f"n_clusters must be 1 or more, got {self.n_clusters}")
+        if not isinstance(self.n_clusters, Integral) or self.n_clusters < 1:
+            raise ValueError(
+                f"n_clusters must be a whole number, 1 or more, got {self.n_clusters!r}"
+            )
 
     def _build(
         self,
