@@ -315,13 +315,7 @@ default="all"
         reading, roles = self._assign(X, y, unseen, side, terms, rng)
         rules, refused = self._learn(reading, y, weight, roles, side)
         # what rules read: a model, columns, and whatever was learnt to make them
-        self._read_from = origin(
-            self.features_._model,
-            *self.features_.sources_,
-            *self.features_.names_,
-            *self.features_._transformers.values(),
-            self.features_._imputer,
-        )
+        self._read_from = origin(*self.features_.parts_)
         book = RuleBook(budgets=terms.budgets, origin=self._origin()).add(*rules)
         strata = self._strata(reading.labels, side.segment)
         entries = terms.first_entries(book, reading, roles, strata=strata, side=side)

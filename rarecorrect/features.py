@@ -152,6 +152,17 @@ class FeatureExtractor:
         self._fit_imputer(Z, rows)
         return Reading(labels, scores, self._imputed(Z))
 
+    @property
+    def parts_(self) -> tuple[Any, ...]:
+        """All that features come from: model, names, whatever was fitted for them."""
+        return (
+            self._model,
+            *self.sources_,
+            *self.names_,
+            *self._transformers.values(),
+            self._imputer,
+        )
+
     def read(self, X: Any) -> Reading:
         """Labels, scores and features of `X`."""
         walk = self._walk(X)
