@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from sklearn.datasets import make_blobs
+from sklearn.datasets import load_digits, make_blobs
 from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
 
 from rarecorrect import FisherDetector
 from rarecorrect.protocol import few_shot_curve, leave_one_class_out
@@ -131,3 +132,24 @@ def test_consecutive_errors_are_neighbours_in_the_order_of_rows(blobs):
 def test_more_errors_than_there_are_is_refused(blobs):
     with pytest.raises(ValueError, match=r"n_errors holds 100000, but class 0 has"):
         few_shot_curve(LogisticRegression(), *blobs, n_errors=[100_000])
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_digits_that_a_network_never_saw_come_back():
+    """The short form of docs/examples/digits_leave_one_out.py: three digits, a seed."""
+    X, y = load_digits(return_X_y=True)
+    table = leave_one_class_out(
+        MLPClassifier((64,), max_iter=400),
+        X / 16,
+        y,
+        classes=[0, 4, 6],
+        max_damage=[0.01, 0.02],
+        n_permutations=5,
+    ).set_index("max_damage")
+    assert table.loc[0.01, "curve_gain"].mean() >= 0.85
+    assert table.loc[0.02, "certified_gain"].mean() >= 0.80
+    assert (table.loc[0.02, "realised_damage"] < 0.04).all()
+    assert table["above_null"].all()
+    # the retrained network knows the class, the one before does not
+    assert (table["macro_f1_retrained"] > table["macro_f1_before"]).all()
+    assert (table["retrained_gain"] > table["null_high"]).all()
