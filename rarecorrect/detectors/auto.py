@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -17,11 +17,12 @@ from threadpoolctl import threadpool_limits
 
 from rarecorrect.certify import check_share
 from rarecorrect.cross_fitting import cross_scores, detector_score, fit_detector
-from rarecorrect.detectors.base import BinaryDetector
+from rarecorrect.detectors.base import BinaryDetector, rows_that_teach
 from rarecorrect.detectors.fisher import FisherDetector
 from rarecorrect.detectors.interval import IntervalDetector
 from rarecorrect.detectors.logistic import LogisticDetector
 from rarecorrect.detectors.trees import TreesDetector
+from rarecorrect.ranking import tail_ranks
 from rarecorrect.tail_scale import TailScale
 
 Array = npt.NDArray[Any]
@@ -57,16 +58,15 @@ class Candidate:
     note: str = ""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class _Trial:
-    """A candidate's scores of rows that it was not fitted on."""
+    """A candidate that works, and its scores of rows that it was not fitted on."""
 
     name: str
     prototype: Any
+    scores: FloatArray
+    scale: TailScale
     seconds: float
-    note: str = ""
-    scores: FloatArray = field(default_factory=lambda: np.empty(0))
-    scale: TailScale = field(default_factory=lambda: TailScale.from_scores([0.0]))
 
 
 def _is_readable(detector: AutoDetector) -> bool:
@@ -169,40 +169,9 @@ class AutoDetector(BinaryDetector):
         ValueError
             For one class only, parameters out of range, or no candidate that works.
         """
-        check_share(self.max_damage, "max_damage")
-        if self.max_background < 1:
-            raise ValueError(
-                f"max_background must be 1 or more, got {self.max_background}"
-            )
+        self._check_parameters()
         rows, is_error, w = self._checked(X, y, sample_weight)
-        there = np.ones(is_error.size, bool) if w is None else w > 0
-        if not (is_error & there).any() or not (~is_error & there).any():
-            raise ValueError(
-                "a detector needs rows of two classes with positive weight; there are "
-                f"{int((~is_error & there).sum())} right decisions and "
-                f"{int((is_error & there).sum())} errors"
-            )
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        part = self._cross_fitted_rows(is_error, there, seed)
-        inner = {
-            "sample_weight": None if w is None else w[part],
-            "groups": None if groups is None else np.asarray(groups)[part],
-            "random_state": seed,
-        }
-        trials = [
-            _tried(name, prototype, rows[part], is_error[part], inner)
-            for name, prototype in self._prototypes()
-        ]
-        weights = self._weigh(trials, is_error[part])
-        self._fit_members(trials, weights, rows, is_error, w, seed)
-        self.cross_scores_ = np.full(len(rows), np.nan)
-        chosen = [(t, v) for t, v in zip(trials, weights, strict=True) if v > 0]
-        scores = chosen[0][0].scores if len(chosen) == 1 else _mean(chosen)
-        self._offset = 0.0
-        if len(chosen) > 1:  # `predict` cuts half-way between the means
-            means = [scores[is_error[part] == side].mean() for side in (False, True)]
-            self._offset = float(np.mean(means))
-        self.cross_scores_[part] = scores - self._offset
+        self._fit(rows, is_error, w, None if groups is None else np.asarray(groups))
         return self
 
     @available_if(_is_readable)
@@ -222,6 +191,46 @@ class AutoDetector(BinaryDetector):
         """
         return str(self.members_[0][1].describe(threshold, names))
 
+    def _check_parameters(self) -> None:
+        check_share(self.max_damage, "max_damage")
+        if self.max_background < 1:
+            raise ValueError(
+                f"max_background must be 1 or more, got {self.max_background}"
+            )
+        if self.candidates is not None and not self.candidates:
+            raise ValueError("candidates must hold one classifier at least, got []")
+
+    def _fit(
+        self,
+        X: Array,
+        is_error: Mask,
+        w: FloatArray | None,
+        groups: Array | None = None,
+    ) -> None:
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        rng = np.random.default_rng(seed)
+        part = np.sort(
+            rows_that_teach(is_error, w, max_background=self.max_background, rng=rng)
+        )
+        options = {
+            "sample_weight": None if w is None else w[part],
+            "groups": None if groups is None else groups[part],
+            "random_state": seed,
+        }
+        tried = [
+            _tried(name, prototype, X[part], is_error[part], options)
+            for name, prototype in self._prototypes()
+        ]
+        chosen = self._choose(tried, is_error[part])
+        self._fit_members(chosen, X, is_error, w, seed)
+        scores = chosen[0][0].scores if len(chosen) == 1 else _mean(chosen)
+        self._offset = 0.0
+        if len(chosen) > 1:  # `predict` cuts half-way between the means
+            means = [scores[is_error[part] == side].mean() for side in (False, True)]
+            self._offset = float(np.mean(means))
+        self.cross_scores_ = np.full(len(X), np.nan)
+        self.cross_scores_[part] = scores - self._offset
+
     def _score(self, X: Array) -> FloatArray:
         if len(self.members_) == 1:
             return detector_score(self.members_[0][1], X)
@@ -232,8 +241,6 @@ class AutoDetector(BinaryDetector):
 
     def _prototypes(self) -> list[tuple[str, Any]]:
         if self.candidates is not None:
-            if not self.candidates:
-                raise ValueError("candidates must hold one classifier at least, got []")
             return list(self.candidates)
         boosting = HistGradientBoostingClassifier(
             max_iter=100,
@@ -251,46 +258,37 @@ class AutoDetector(BinaryDetector):
             ("box", IntervalDetector(max_damage=self.max_damage)),
         ]
 
-    def _cross_fitted_rows(
-        self, is_error: Mask, there: Mask, seed: int
-    ) -> npt.NDArray[np.intp]:
-        """All errors and a part of the right decisions, none of weight 0."""
-        right = np.flatnonzero(~is_error & there)
-        if right.size > self.max_background:
-            rng = np.random.default_rng(seed)
-            right = np.sort(rng.choice(right, self.max_background, replace=False))
-        return np.sort(np.concatenate([right, np.flatnonzero(is_error & there)]))
-
-    def _weigh(self, trials: list[_Trial], is_error: Mask) -> FloatArray:
-        """Weight of every trial, adding up to 1."""
-        running = [t for t in trials if not t.note]
+    def _choose(
+        self, tried: list[_Trial | Candidate], is_error: Mask
+    ) -> list[tuple[_Trial, float]]:
+        """Members with their weights, which add up to 1."""
+        running = [t for t in tried if isinstance(t, _Trial)]
         if not running:
-            reasons = "; ".join(f"{t.name}: {t.note}" for t in trials)
+            reasons = "; ".join(
+                f"{c.name}: {c.note}" for c in tried if isinstance(c, Candidate)
+            )
             raise ValueError(f"no candidate works on these rows: {reasons}")
-        ranks = {t.name: _tail_ranks(t.scores, is_error) for t in running}
-        blind = any(np.isnan(r).any() for r in ranks.values())  # a single error
-        if blind:
-            found = {t.name: float(t is running[0]) for t in running}
-            evidence = dict.fromkeys(ranks, np.array([np.nan]))
+        if any(np.isnan(t.scores).any() for t in running):  # a single error
+            evidence = {t.name: np.array([np.nan]) for t in running}
+            weights = {t.name: float(t is running[0]) for t in running}
         else:
+            ranks = {t.name: _error_ranks(t, is_error) for t in running}
             evidence = {
                 n: 1 / (1 + (r / self.max_damage) ** 2) for n, r in ranks.items()
             }
-            found = _weights(evidence)
+            weights = _weights(evidence)
             box = self._readable(running, ranks)
             if box:
-                found = {name: float(name == box) for name in found}
+                weights = {name: float(name == box) for name in weights}
         self.candidates_ = [
             Candidate(
-                t.name,
-                float(np.mean(evidence[t.name])) if t.name in evidence else np.nan,
-                found.get(t.name, 0.0),
-                t.seconds,
-                t.note,
+                t.name, float(np.mean(evidence[t.name])), weights[t.name], t.seconds
             )
-            for t in trials
+            if isinstance(t, _Trial)
+            else t
+            for t in tried
         ]
-        return np.array([c.weight for c in self.candidates_])
+        return [(t, weights[t.name]) for t in running if weights[t.name] > 0]
 
     def _readable(
         self, trials: list[_Trial], ranks: dict[str, FloatArray]
@@ -312,24 +310,16 @@ class AutoDetector(BinaryDetector):
 
     def _fit_members(
         self,
-        trials: list[_Trial],
-        weights: FloatArray,
-        rows: Array,
+        chosen: list[tuple[_Trial, float]],
+        X: Array,
         is_error: Mask,
         w: FloatArray | None,
         seed: int,
     ) -> None:
+        options: dict[str, Any] = {"sample_weight": w, "random_state": seed}
         self.members_ = [
-            (
-                trial.name,
-                fit_detector(
-                    trial.prototype, rows, is_error, sample_weight=w, random_state=seed
-                ),
-                trial.scale,
-                float(weight),
-            )
-            for trial, weight in zip(trials, weights, strict=True)
-            if weight > 0
+            (t.name, fit_detector(t.prototype, X, is_error, **options), t.scale, weight)
+            for t, weight in chosen
         ]
         for name in ("coef_", "intercept_"):  # of a fit before this one
             self.__dict__.pop(name, None)
@@ -340,30 +330,29 @@ class AutoDetector(BinaryDetector):
 
 def _tried(
     name: str, prototype: Any, Z: Array, is_error: Mask, options: dict[str, Any]
-) -> _Trial:
+) -> _Trial | Candidate:
     """Cross-fit a candidate; whatever it raises, the others go on."""
+
+    def failed(note: str, seconds: float = 0.0) -> Candidate:
+        return Candidate(name, np.nan, 0.0, seconds, note)
+
     weighted = options["sample_weight"] is not None
     if weighted and not has_fit_parameter(prototype, "sample_weight"):
-        return _Trial(name, prototype, 0.0, note="takes no sample_weight")
+        return failed("takes no sample_weight")
     start = time.perf_counter()
     try:
         # on so few rows threads of gradient boosting mostly wait for each other
         with threadpool_limits(1, user_api="openmp"):
             scores = cross_scores(prototype, Z, is_error, **options)
-        seconds = time.perf_counter() - start
         scale = TailScale.from_scores(scores[~is_error])
     except Exception as error:  # any classifier may be a candidate
-        note = f"{type(error).__name__}: {error}"
-        return _Trial(name, prototype, time.perf_counter() - start, note=note)
-    return _Trial(name, prototype, seconds, "", scores, scale)
+        return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
+    return _Trial(name, prototype, scores, scale, time.perf_counter() - start)
 
 
-def _tail_ranks(scores: FloatArray, is_error: Mask) -> FloatArray:
-    """Share of right decisions that look as wrong as each error; NaN stays NaN."""
-    rising = np.sort(scores[~is_error])
-    above = rising.size - np.searchsorted(rising, scores[is_error], side="left")
-    ranks = (1 + above) / (1 + rising.size)
-    return np.where(np.isnan(scores[is_error]), np.nan, ranks)
+def _error_ranks(trial: _Trial, is_error: Mask) -> FloatArray:
+    """Tail rank of every error among the right decisions."""
+    return tail_ranks(trial.scores[is_error], np.sort(trial.scores[~is_error]))
 
 
 def _weights(evidence: dict[str, FloatArray]) -> dict[str, float]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,17 +15,46 @@ from rarecorrect._compat import check_sample_weight
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 
-class BinaryDetector(ClassifierMixin, BaseEstimator):
-    """Base of detectors: a subclass fits, and scores checked rows in ``_score``.
+class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
+    """Base of detectors: a subclass fits and scores rows that were checked here.
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
         Label of right decisions, label of errors.
     """
+
+    def fit(
+        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: Any = None
+    ) -> Self:
+        """Fit to right decisions and errors.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+            Features; float32 stays float32.
+        y : array-like of shape (n_rows,)
+            Two classes; the larger label marks errors.
+        sample_weight : array-like of shape (n_rows,), optional
+            Weight ``k`` counts a row ``k`` times, but for what is drawn at random.
+
+        Returns
+        -------
+        BinaryDetector
+            The same object.
+
+        Raises
+        ------
+        ValueError
+            For one class only, or parameters out of range.
+        """
+        self._check_parameters()
+        self._fit(*self._checked(X, y, sample_weight))
+        return self
 
     def decision_function(self, X: npt.ArrayLike) -> FloatArray:
         """Score of every row, high = error.
@@ -60,8 +90,17 @@ class BinaryDetector(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_class = False
         return tags
 
+    @abstractmethod
+    def _check_parameters(self) -> None:
+        """Raise a ValueError for a parameter out of range."""
+
+    @abstractmethod
+    def _fit(self, X: Array, is_error: Mask, w: FloatArray | None) -> None:
+        """Learn from rows; those of weight 0 are still among them."""
+
+    @abstractmethod
     def _score(self, X: Array) -> FloatArray:
-        raise NotImplementedError
+        """Score of every row, high = error."""
 
     def _checked(
         self,
@@ -94,29 +133,41 @@ class BinaryDetector(ClassifierMixin, BaseEstimator):
             )
         return rows, labels == self.classes_[1], w
 
-    def _present(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        *,
-        max_background: int | None = None,
-        rng: Any = None,
-    ) -> tuple[Array, Mask, FloatArray]:
-        """The same without rows of weight 0, and with a part of the right decisions."""
-        rows, is_error, w = self._checked(X, y, sample_weight)
-        weight = np.ones(len(rows)) if w is None else w
-        right = np.flatnonzero(~is_error & (weight > 0))
-        errors = np.flatnonzero(is_error & (weight > 0))
-        if min(errors.size, right.size) == 0:
-            raise ValueError(
-                "a detector needs rows of two classes with positive weight; there are "
-                f"{right.size} right decisions and {errors.size} errors"
-            )
-        if max_background is not None and right.size > max_background:
-            right = np.sort(rng.choice(right, max_background, replace=False))
-        used = np.concatenate([right, errors])
-        return rows[used], is_error[used], weight[used]
+
+def rows_that_teach(
+    is_error: Mask,
+    w: FloatArray | None,
+    *,
+    max_background: int | None = None,
+    rng: Any = None,
+) -> Indices:
+    """Right decisions, at most so many at random, then errors; none of weight 0.
+
+    Raises
+    ------
+    ValueError
+        If a class has no row with a positive weight.
+
+    Examples
+    --------
+    >>> rows_that_teach(np.array([True, False, False]), np.array([1.0, 0.0, 2.0]))
+    array([2, 0])
+    """
+    there = np.ones(is_error.size, dtype=bool) if w is None else w > 0
+    right, errors = np.flatnonzero(~is_error & there), np.flatnonzero(is_error & there)
+    if min(errors.size, right.size) == 0:
+        raise ValueError(
+            "a detector needs rows of two classes with positive weight; there are "
+            f"{right.size} right decisions and {errors.size} errors"
+        )
+    if max_background is not None and right.size > max_background:
+        right = np.sort(rng.choice(right, max_background, replace=False))
+    return np.concatenate([right, errors])
+
+
+def weights_of(rows: Indices, w: FloatArray | None) -> FloatArray:
+    """Weights of some rows, 1 where there are none."""
+    return np.ones(rows.size) if w is None else w[rows]
 
 
 def balanced(w: FloatArray, is_error: Mask) -> FloatArray:

@@ -101,35 +101,6 @@ class FisherDetector(BinaryDetector):
         self.sphere = sphere
         self.random_state = random_state
 
-    def fit(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: Any = None
-    ) -> Self:
-        """Fit to right decisions and errors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-            Features; float32 stays float32.
-        y : array-like of shape (n_rows,)
-            Two classes; the larger label marks errors.
-        sample_weight : array-like of shape (n_rows,), optional
-            Weight ``k`` counts a row ``k`` times.
-
-        Returns
-        -------
-        FisherDetector
-
-        Raises
-        ------
-        ValueError
-            For one class only, or parameters out of range.
-        """
-        self._check_parameters()
-        rows, is_error, w = self._checked(X, y, sample_weight)
-        codes = is_error.astype(np.intp)
-        self.moments_ = Moments.by_code(rows, codes, 2, w)
-        return self._build(rows, codes, w)
-
     @available_if(_mergeable)
     def partial_fit(
         self,
@@ -176,6 +147,13 @@ class FisherDetector(BinaryDetector):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")  # not before both classes were seen
+
+    def _fit(
+        self, X: npt.NDArray[Any], is_error: npt.NDArray[np.bool_], w: Any
+    ) -> None:
+        codes = is_error.astype(np.intp)
+        self.moments_: list[Moments] = Moments.by_code(X, codes, 2, w)
+        self._build(X, codes, w)
 
     def _check_parameters(self) -> None:
         if self.dispatcher not in ("union", "nearest"):
@@ -256,7 +234,7 @@ class FisherDetector(BinaryDetector):
             offsets.append(self._midpoint(white_right, white, w))
             centroids.append(white.mean)
             weights.append(white.weight)
-        self._directions = np.column_stack(directions)
+        self._directions: FloatArray = np.column_stack(directions)
         self._centroids = np.array(centroids)
         self.cluster_weights_ = np.array(weights)
         self._offset = 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +12,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from rarecorrect.certify import check_share
-from rarecorrect.detectors.base import BinaryDetector
+from rarecorrect.detectors.base import BinaryDetector, rows_that_teach, weights_of
 from rarecorrect.tail_scale import TailScale
 
 FloatArray = npt.NDArray[np.float64]
@@ -106,40 +106,6 @@ class IntervalDetector(BinaryDetector):
         self.max_background = max_background
         self.random_state = random_state
 
-    def fit(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: Any = None
-    ) -> Self:
-        """Grow a box around the errors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,)
-            Two classes; the larger label marks errors.
-        sample_weight : array-like of shape (n_rows,), optional
-            Weight ``k`` counts a row ``k`` times.
-
-        Returns
-        -------
-        IntervalDetector
-
-        Raises
-        ------
-        ValueError
-            For one class only, or parameters out of range.
-        """
-        check_share(self.max_damage, "max_damage")
-        for name in ("max_conditions", "max_background"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
-        rng = check_random_state(self.random_state)
-        self._grow(
-            *self._present(
-                X, y, sample_weight, max_background=self.max_background, rng=rng
-            )
-        )
-        return self
-
     def conditions(self, threshold: float = 0.0) -> list[Condition]:
         """Conditions that hold together exactly where the score is above a threshold.
 
@@ -183,6 +149,17 @@ class IntervalDetector(BinaryDetector):
             names = list(getattr(self, "feature_names_in_", numbered))
         parts = [condition.text(names) for condition in self.conditions(threshold)]
         return " and ".join(parts) or "always"
+
+    def _check_parameters(self) -> None:
+        check_share(self.max_damage, "max_damage")
+        for name in ("max_conditions", "max_background"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+
+    def _fit(self, X: npt.NDArray[Any], is_error: Mask, w: Any) -> None:
+        rng = check_random_state(self.random_state)
+        used = rows_that_teach(is_error, w, max_background=self.max_background, rng=rng)
+        self._grow(X[used], is_error[used], weights_of(used, w))
 
     def _score(self, X: npt.NDArray[Any]) -> FloatArray:
         scores = [side.score(X) for side in self._sides]

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.linear_model import LogisticRegression
 
 from rarecorrect.certify import check_share
-from rarecorrect.detectors.base import BinaryDetector, balanced
+from rarecorrect.detectors.base import (
+    BinaryDetector,
+    balanced,
+    rows_that_teach,
+    weights_of,
+)
 from rarecorrect.moments import Moments
 
 FloatArray = npt.NDArray[np.float64]
@@ -70,37 +75,19 @@ class LogisticDetector(BinaryDetector):
         self.hard_weight = hard_weight
         self.max_iter = max_iter
 
-    def fit(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: Any = None
-    ) -> Self:
-        """Fit to right decisions and errors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,)
-            Two classes; the larger label marks errors.
-        sample_weight : array-like of shape (n_rows,), optional
-            Weight ``k`` counts a row ``k`` times.
-
-        Returns
-        -------
-        LogisticDetector
-
-        Raises
-        ------
-        ValueError
-            For one class only, or parameters out of range.
-        """
+    def _check_parameters(self) -> None:
         check_share(self.hard_share, "hard_share")
         if self.n_passes < 0 or self.hard_weight < 1:
             raise ValueError(
                 f"n_passes must be 0 or more and hard_weight 1 or more, got "
                 f"{self.n_passes} and {self.hard_weight}"
             )
-        rows, is_error, w = self._present(X, y, sample_weight)
-        self._fit_passes(rows, is_error, w)
-        return self
+
+    def _fit(
+        self, X: npt.NDArray[Any], is_error: npt.NDArray[np.bool_], w: Any
+    ) -> None:
+        used = rows_that_teach(is_error, w)
+        self._fit_passes(X[used], is_error[used], weights_of(used, w))
 
     def _score(self, X: npt.NDArray[Any]) -> FloatArray:
         score = X @ self.coef_[0].astype(X.dtype)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.utils import check_random_state
 
-from rarecorrect.detectors.base import BinaryDetector, balanced
+from rarecorrect.detectors.base import (
+    BinaryDetector,
+    balanced,
+    rows_that_teach,
+    weights_of,
+)
 from rarecorrect.detectors.fisher import FisherDetector
 
 FloatArray = npt.NDArray[np.float64]
@@ -74,35 +79,18 @@ class TreesDetector(BinaryDetector):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def fit(
-        self, X: npt.ArrayLike, y: npt.ArrayLike, sample_weight: Any = None
-    ) -> Self:
-        """Fit to right decisions and errors.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_rows, n_features)
-        y : array-like of shape (n_rows,)
-            Two classes; the larger label marks errors.
-        sample_weight : array-like of shape (n_rows,), optional
-
-        Returns
-        -------
-        TreesDetector
-
-        Raises
-        ------
-        ValueError
-            For one class only, or parameters out of range.
-        """
+    def _check_parameters(self) -> None:
         if self.max_background < 1:
             raise ValueError(
                 f"max_background must be 1 or more, got {self.max_background}"
             )
+
+    def _fit(
+        self, X: npt.NDArray[Any], is_error: npt.NDArray[np.bool_], w: Any
+    ) -> None:
         rng = check_random_state(self.random_state)
-        rows, is_error, w = self._present(
-            X, y, sample_weight, max_background=self.max_background, rng=rng
-        )
+        used = rows_that_teach(is_error, w, max_background=self.max_background, rng=rng)
+        rows, is_error, w = X[used], is_error[used], weights_of(used, w)
         self.trees_ = ExtraTreesClassifier(
             self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
@@ -112,7 +100,6 @@ class TreesDetector(BinaryDetector):
         ).fit(rows, is_error, sample_weight=balanced(w, is_error))
         self.linear_ = FisherDetector().fit(rows, is_error, sample_weight=w)
         self._unit = float(np.std(self.linear_.decision_function(rows))) or 1.0
-        return self
 
     def _score(self, X: npt.NDArray[Any]) -> FloatArray:
         """Share of the trees less one half, and the tie-breaker."""
