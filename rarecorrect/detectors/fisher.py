@@ -85,6 +85,9 @@ class FisherDetector(BinaryDetector):
     [True, False]
     """
 
+    moments_: list[Moments]
+    _directions: FloatArray
+
     def __init__(
         self,
         n_components: str | int = "all",
@@ -152,7 +155,7 @@ class FisherDetector(BinaryDetector):
         self, X: npt.NDArray[Any], is_error: npt.NDArray[np.bool_], w: Any
     ) -> None:
         codes = is_error.astype(np.intp)
-        self.moments_: list[Moments] = Moments.by_code(X, codes, 2, w)
+        self.moments_ = Moments.by_code(X, codes, 2, w)
         self._build(X, codes, w)
 
     def _check_parameters(self) -> None:
@@ -234,7 +237,7 @@ class FisherDetector(BinaryDetector):
             offsets.append(self._midpoint(white_right, white, w))
             centroids.append(white.mean)
             weights.append(white.weight)
-        self._directions: FloatArray = np.column_stack(directions)
+        self._directions = np.column_stack(directions)
         self._centroids = np.array(centroids)
         self.cluster_weights_ = np.array(weights)
         self._offset = 0.0
