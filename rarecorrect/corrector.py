@@ -27,27 +27,21 @@ from sklearn.utils.validation import (
 
 from rarecorrect._compat import (
     check_sample_weight,
-    is_fitted,
     safe_indexing,
-    tags_of,
 )
 from rarecorrect.calibration import Terms
+from rarecorrect.corrections import Corrections
 from rarecorrect.detectors import AutoDetector, FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
 from rarecorrect.features import FeatureExtractor, Reading
-from rarecorrect.fit_report import (
-    FitReport,
-    enumerated,
-    row_keys,
-    warn_about_taught_rows,
-    warn_about_training_rows,
-)
+from rarecorrect.fit_report import FitReport
 from rarecorrect.inputs import (
     check_labels,
     check_parameters,
     cloned_parameter,
     refuse_one_dimension,
     side_of,
+    strata_of,
 )
 from rarecorrect.learning import (
     FittingRows,
@@ -55,18 +49,18 @@ from rarecorrect.learning import (
     learn_rules,
     takes_sample_weight,
 )
-from rarecorrect.ledger import LedgerEntry, origin
+from rarecorrect.ledger import origin
+from rarecorrect.legacy_model import is_fitted, tags_of
 from rarecorrect.metrics import as_labels
-from rarecorrect.ranking import (
-    as_probabilities,
-    corrected_probabilities,
-    led_by,
-    tail_ranks,
-)
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 from rarecorrect.tracing import trace_frame
+from rarecorrect.training_rows import (
+    row_keys,
+    warn_about_taught_rows,
+    warn_about_training_rows,
+)
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -324,13 +318,22 @@ default="all"
         self._taught = np.unique(row_keys(reading.features[taught]))
         # the fitted book is the first version: there is nothing before it to undo
         self.rules_ = replace(book.certified_by(*entries), earlier=(), event="fit")
-        self.report_ = self._report(
-            reading.labels == y, unseen, roles, refused, terms, side, strata
+        right = reading.labels == y
+        self.report_ = FitReport.of_fit(
+            self.rules_,
+            right,
+            unseen,
+            roles,
+            refused,
+            self.features_,
+            terms,
+            calibration_fraction=self.calibration_fraction,
+            grouped=side.groups is not None,
+            per=self.per,
+            strata=strata,
         )
         warn_about_training_rows(
-            int(np.sum((reading.labels == y)[unseen])),
-            int(unseen.sum()),
-            self.legacy_accuracy,
+            int(right[unseen].sum()), int(unseen.sum()), self.legacy_accuracy
         )
         self._tell()
         return self
@@ -425,11 +428,12 @@ default="all"
             warn_about_taught_rows(self._taught, reading.features)
             entries = terms.traffic_entries(book, reading, scores, side=side)
         self.rules_ = book.certified_by(*entries)
-        self.report_ = replace(
-            self._report_on(self.rules_), n_passed=len(reading.labels)
-        )
+        report = self.report_.under(self.rules_, self._terms(), self.per)
+        self.report_ = replace(report, n_passed=len(reading.labels))
         self._tell()
-        self._tell_unused(entries)
+        unused = self.report_.unused(entries)
+        if unused:
+            warnings.warn(unused, NotCertifiedWarning, stacklevel=2)
         return self
 
     def predict(self, X: Any, *, segment: npt.ArrayLike | None = None) -> Array:
@@ -445,8 +449,7 @@ default="all"
         -------
         ndarray of shape (n_rows,)
         """
-        reading, rows, winner = self._corrections(X, segment)
-        return self._corrected_labels(reading.labels, rows, winner)
+        return self._corrections(X, segment).labels(self.classes_)
 
     @available_if(_legacy_has("predict_proba"))
     def predict_proba(
@@ -535,15 +538,8 @@ default="all"
             rows that fire; ``shadow_rule``: the shadow rule that would fire;
             ``certificate``: name of the ledger entry in force.
         """
-        reading, rows, winner = self._corrections(X, segment)
-        side = side_of(len(reading.labels), segment=segment)
-        return trace_frame(
-            self.rules_,
-            reading,
-            self._corrected_labels(reading.labels, rows, winner),
-            strata=self._strata(reading.labels, side.segment),
-            index=X.index if isinstance(X, pd.DataFrame) else None,
-        )
+        index = X.index if isinstance(X, pd.DataFrame) else None
+        return trace_frame(self._corrections(X, segment), self.classes_, index)
 
     def with_rules(self, book: RuleBook) -> Self:
         """Return a corrector with another book around the same legacy model.
@@ -587,7 +583,7 @@ default="all"
         labels = [rule.to for rule in book]
         if labels:  # a rule learnt elsewhere may know a label that is new here
             other.classes_ = unique_labels(self.classes_, labels)
-        other.report_ = self._report_on(other.rules_)
+        other.report_ = self.report_.under(other.rules_, self._terms(), self.per)
         return other
 
     def set_params(self, **params: Any) -> Self:
@@ -751,63 +747,6 @@ default="all"
         budget = self._terms().likely_damage
         return AutoDetector(max_damage=budget, random_state=self._seed)
 
-    def _report(
-        self,
-        right: npt.NDArray[np.bool_],
-        unseen: npt.NDArray[np.bool_],
-        roles: Roles,
-        refused: list[Refusal],
-        terms: Terms,
-        side: Side,
-        strata: Array | None,
-    ) -> FitReport:
-        possible = terms.hoped_for(roles, grouped=side.groups is not None)
-        if self.calibration_fraction != "auto":  # no more than that ever calibrates
-            possible = replace(possible, n_calibration=roles.calibration.size)
-        fitted_here = not unseen.all()
-        n_seen = int(np.sum(~unseen))
-        return FitReport(
-            legacy=f"fitted on {n_seen:,} of the rows"
-            if fitted_here
-            else "used as it was found, never refitted",
-            n_rows=right.size,
-            n_unseen=int(unseen.sum()),
-            legacy_accuracy=float(right[unseen].mean()) if unseen.any() else np.nan,
-            n_errors=roles.errors.size,
-            n_background=roles.background.size,
-            n_calibration=roles.calibration.size,
-            n_apart=roles.apart.size,
-            features=tuple(map(str, self.features_.sources_)),
-            n_features=len(self.features_.names_),
-            one_pass=self.features_.labels_from_scores_,
-            refused=tuple(refused),
-            max_damage=self.max_damage,
-            confidence_level=self.confidence_level,
-            ledger=self.ledger,
-            possible=possible,
-            book=self.rules_,
-            per=self.per,
-            strata=() if strata is None else tuple(np.unique(strata).tolist()),
-            n_passed=right.size,
-        )
-
-    def _report_on(self, book: RuleBook) -> FitReport:
-        """The report on another book, under the terms that are set now."""
-        possible = self.report_.possible
-        budget = None if self.max_damage is None else self._terms().certified_damage
-        if budget is not None and budget != possible.max_damage:
-            # the fit held out rows for another budget: none for this one
-            possible = replace(possible, max_damage=budget, n_calibration=0)
-        return replace(
-            self.report_.updated(book),
-            max_damage=self.max_damage,
-            confidence_level=self.confidence_level,
-            ledger=self.ledger,
-            possible=possible,
-            per=self.per,
-            strata=self.report_.strata if self.per == self.report_.per else (),
-        )
-
     def _origin(self) -> str:
         """What certificates of this corrector speak of; rules read nothing else."""
         return origin(self._read_from, self.per)
@@ -823,21 +762,6 @@ default="all"
         if self.verbose:
             print(self.report_)  # noqa: T201 - asked for
 
-    def _tell_unused(self, entries: list[LedgerEntry]) -> None:
-        """Say which new certificates did not take the place of those in force."""
-        for entry in entries:
-            in_force = self.rules_.entry(entry.kind)
-            kept = {} if in_force is None else in_force.certificates
-            unused = [
-                str(c) for s, c in entry.certificates.items() if kept.get(s) is not c
-            ]
-            if unused:
-                warnings.warn(
-                    f"{enumerated(unused)}; the certificate in force stays",
-                    NotCertifiedWarning,
-                    stacklevel=3,
-                )
-
     def _read(self, X: Any) -> Reading:
         X = indexable(X)[0]
         refuse_one_dimension(X)
@@ -845,52 +769,19 @@ default="all"
         return self.features_.read(X)
 
     def _strata(self, labels: Array, segment: Array | None) -> Array | None:
-        if segment is not None and self.per != "segment":
-            raise ValueError(
-                f"segment= was passed, but per={self.per!r}: set per='segment', or "
-                "leave it out"
-            )
-        if self.per is None:
-            return None
-        if self.per == "class":
-            return labels
-        if segment is None:
-            raise ValueError("per='segment' needs segment=, the segment of every row")
-        return segment
+        return strata_of(labels, segment, self.per)
 
-    def _corrections(self, X: Any, segment: Any) -> tuple[Reading, Indices, Indices]:
+    def _corrections(self, X: Any, segment: Any) -> Corrections:
         check_is_fitted(self)
         reading = self._read(X)
         side = side_of(len(reading.labels), segment=segment)
-        strata = self._strata(reading.labels, side.segment)
-        rows, winner = self.rules_.fires(reading.features, reading.labels, strata)
-        return reading, rows, winner
-
-    def _corrected_labels(self, labels: Array, rows: Indices, winner: Indices) -> Array:
-        after = labels.astype(self.classes_.dtype)
-        for i, rule in enumerate(self.rules_.active):
-            if rule.action == "relabel":
-                after[rows[winner == i]] = rule.to
-        return after
+        return Corrections.of(
+            self.rules_, reading, self._strata(reading.labels, side.segment)
+        )
 
     def _probabilities(self, X: Any, segment: Any) -> FloatArray:
-        reading, rows, winner = self._corrections(X, segment)
-        assert reading.scores is not None
-        after = self._corrected_labels(reading.labels, rows, winner)
-        shares = hasattr(self.estimator_, "predict_proba")
-        legacy = as_probabilities(reading.scores, shares=shares)
-        rules = self.rules_.active
-        relabels = np.array([rule.action == "relabel" for rule in rules], dtype=bool)
-        kept = relabels[winner] if rows.size else np.zeros(0, dtype=bool)
-        rows, winner = rows[kept], winner[kept]
-        to = np.searchsorted(self.classes_, [rule.to for rule in rules])
-        score = self.rules_.decide(reading.features[rows], reading.labels[rows]).score
-        found = corrected_probabilities(
-            legacy,
-            np.searchsorted(self.classes_, self.features_.classes_),
-            len(self.classes_),
-            rows,
-            to[winner] if rows.size else rows,
-            tail_ranks(score, self.rules_.calibration_scores, beyond=True),
+        return self._corrections(X, segment).probabilities(
+            self.classes_,
+            self.features_.classes_,
+            shares=hasattr(self.estimator_, "predict_proba"),
         )
-        return led_by(found, pd.Index(self.classes_).get_indexer(pd.Index(after)))

@@ -14,7 +14,8 @@ from sklearn.base import clone
 from sklearn.impute import SimpleImputer
 from sklearn.utils import column_or_1d
 
-from rarecorrect._compat import keeps_fitted_state, safe_indexing
+from rarecorrect._compat import safe_indexing
+from rarecorrect.legacy_model import keeps_fitted_state
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]

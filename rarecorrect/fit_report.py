@@ -2,33 +2,29 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
 
+from rarecorrect.calibration import Terms
 from rarecorrect.certify import Certificate, rows_needed, smallest_damage
-from rarecorrect.exceptions import TrainingRowsWarning
+from rarecorrect.features import FeatureExtractor
 from rarecorrect.learning import Refusal
-from rarecorrect.ledger import FIRST_SHARE
+from rarecorrect.ledger import FIRST_SHARE, LedgerEntry
 from rarecorrect.metrics import clopper_pearson
+from rarecorrect.roles import Roles
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 
+Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 
-# "Far above": an error rate under half of the stated one, by more than chance.
-_FAR = 0.5
-_CHANCE = 1e-4
 # Standard errors by which the number of rows to pass lies on the safe side.
 _SAFE = 2.0
 _MOST_LISTED = 5
-_MANY_TAUGHT = 0.1
-_MOSTLY_DISTINCT = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +48,8 @@ class FitReport:
     one_pass : bool
         Whether labels are read off the legacy scores; if not, it is called twice.
     refused : tuple of Refusal
-    max_damage : float or None
-    confidence_level : float
-    ledger : bool
+    terms : Terms
+        What was to be certified when the report was written.
     possible : Certificate
         What the rows could have certified at the most, in their largest stratum.
     book : RuleBook
@@ -77,20 +72,106 @@ class FitReport:
     n_features: int
     one_pass: bool
     refused: tuple[Refusal, ...]
-    max_damage: float | None
-    confidence_level: float
-    ledger: bool
+    terms: Terms
     possible: Certificate
     book: RuleBook
     per: str | None
     strata: tuple[Hashable, ...]
     n_passed: int
 
-    def updated(self, book: RuleBook) -> FitReport:
-        """Return the same record about another version of the book."""
-        entry = book.entry("damage")
-        n = self.n_calibration if entry is None else entry.scores.size
-        return replace(self, book=book, n_calibration=n)
+    @classmethod
+    def of_fit(
+        cls,
+        book: RuleBook,
+        right: npt.NDArray[np.bool_],
+        unseen: npt.NDArray[np.bool_],
+        roles: Roles,
+        refused: Sequence[Refusal],
+        features: FeatureExtractor,
+        terms: Terms,
+        *,
+        calibration_fraction: float | str,
+        grouped: bool,
+        per: str | None,
+        strata: Array | None,
+    ) -> FitReport:
+        """Write the report of a fit.
+
+        Parameters
+        ----------
+        book : RuleBook
+        right, unseen : ndarray of bool of shape (n_rows,)
+            Whether the legacy model is right on a row, and was not fitted on it.
+        roles : Roles
+        refused : list of Refusal
+        features : FeatureExtractor
+        terms : Terms
+        calibration_fraction : float or "auto"
+        grouped : bool
+            Whether groups, not rows, calibrated.
+        per : {None, "class", "segment"}
+        strata : ndarray of shape (n_rows,) or None
+
+        Returns
+        -------
+        FitReport
+        """
+        possible = terms.hoped_for(roles, grouped=grouped)
+        if calibration_fraction != "auto":  # no more than that ever calibrates
+            possible = replace(possible, n_calibration=roles.calibration.size)
+        n_seen = int(np.sum(~unseen))
+        return cls(
+            legacy=f"fitted on {n_seen:,} of the rows"
+            if n_seen
+            else "used as it was found, never refitted",
+            n_rows=right.size,
+            n_unseen=int(unseen.sum()),
+            legacy_accuracy=float(right[unseen].mean()) if unseen.any() else np.nan,
+            n_errors=roles.errors.size,
+            n_background=roles.background.size,
+            n_calibration=roles.calibration.size,
+            n_apart=roles.apart.size,
+            features=tuple(map(str, features.sources_)),
+            n_features=len(features.names_),
+            one_pass=features.labels_from_scores_,
+            refused=tuple(refused),
+            terms=terms,
+            possible=possible,
+            book=book,
+            per=per,
+            strata=() if strata is None else tuple(np.unique(strata).tolist()),
+            n_passed=right.size,
+        )
+
+    def under(self, book: RuleBook, terms: Terms, per: str | None) -> FitReport:
+        """Return the same record about another book, under other terms.
+
+        Parameters
+        ----------
+        book : RuleBook
+        terms : Terms
+        per : {None, "class", "segment"}
+
+        Returns
+        -------
+        FitReport
+        """
+        entry, possible = book.entry("damage"), self.possible
+        if terms.max_damage is not None and (
+            terms.certified_damage != possible.max_damage
+        ):  # the fit held out rows for another budget: none for this one
+            possible = replace(
+                possible, max_damage=terms.certified_damage, n_calibration=0
+            )
+        return replace(
+            self,
+            book=book,
+            terms=terms,
+            possible=possible,
+            per=per,
+            strata=self.strata if per == self.per else (),
+            n_calibration=self.n_calibration if entry is None else entry.scores.size,
+        )
 
     @property
     def certificates(self) -> list[Certificate]:
@@ -183,13 +264,14 @@ class FitReport:
         return int(_rounded_up(missing / share * (1 + _SAFE * scatter)))
 
     def _too_few(self, found: Mapping[Hashable, Certificate]) -> str:
-        assert self.max_damage is not None
+        assert self.terms.max_damage is not None
         best = max(found.values(), key=lambda c: c.n_calibration, default=self.possible)
         n, level, budget = best.n_calibration, best.confidence_level, best.max_damage
+        wanted = self.terms.confidence_level
         missing = _needed(best) - n
         if missing <= 0:  # enough rows, but too many are above every threshold
             return str(best)
-        kept = " (edits kept possible)" if self.ledger else ""
+        kept = " (edits kept possible)" if self.terms.ledger else ""
         fresh = " in new groups" if best.unit == "groups" else ""
         ways = [
             f"pass about {self._rows_to_pass(best):,} more rows{fresh}"
@@ -197,28 +279,52 @@ class FitReport:
             else f"pass {missing:,} more"
         ]
         if best.smallest_damage < 1:  # times the margin that was taken off the budget
-            enough = best.smallest_damage * self.max_damage / budget
+            enough = best.smallest_damage * self.terms.max_damage / budget
             ways.append(f"set max_damage={_rounded_up(enough):g}")
-        first = 1 - FIRST_SHARE * (1 - self.confidence_level)
-        if self.ledger and n and np.isclose(level, first):
-            whole = smallest_damage(n, self.confidence_level)
+        first = 1 - FIRST_SHARE * (1 - wanted)
+        if self.terms.ledger and n and np.isclose(level, first):
+            whole = smallest_damage(n, wanted)
             ways.append(f"ledger=False ({100 * whole:.3g} %)")
         traffic = best.population.startswith("traffic")
         what = best.unit if traffic else f"right calibration {best.unit}"
         return (
             f"{n:,} {what} certify at best a damage of "
-            f"{100 * best.smallest_damage:.3g} % at {100 * self.confidence_level:g} %"
+            f"{100 * best.smallest_damage:.3g} % at {100 * wanted:g} %"
             f"{kept}, not {100 * budget:g} %: {missing:,} more are missing; "
             f"{', or '.join(ways)}"
         )
+
+    def unused(self, entries: Sequence[LedgerEntry]) -> str:
+        """New certificates that did not take the place of those in force.
+
+        Parameters
+        ----------
+        entries : list of LedgerEntry
+            Just made.
+
+        Returns
+        -------
+        str
+            Empty if all of them are in force.
+        """
+        found = []
+        for entry in entries:
+            in_force = self.book.entry(entry.kind)
+            kept = {} if in_force is None else in_force.certificates
+            found += [
+                str(c) for s, c in entry.certificates.items() if kept.get(s) is not c
+            ]
+        return f"{enumerated(found)}; the certificate in force stays" if found else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON."""
         record = {
             name: getattr(self, name)
             for name in self.__slots__
-            if name not in ("book", "possible", "refused", "strata")
+            if name not in ("book", "possible", "refused", "strata", "terms")
         }
+        for name in ("max_damage", "confidence_level", "ledger"):
+            record[name] = getattr(self.terms, name)
         record["refused"] = [asdict(r) for r in self.refused]
         record["strata"] = [str(stratum) for stratum in self.strata]
         record["rules"] = [_rule_record(r) for r in self.book]
@@ -273,46 +379,6 @@ def cross_validated_gain(
     caught = int(np.sum(scores > np.maximum(threshold, rule.worth)))
     low, high = clopper_pearson(caught, scores.size, confidence_level)
     return (caught / scores.size, low, high)
-
-
-def warn_about_training_rows(right: int, n: int, legacy_accuracy: float | None) -> None:
-    """Warn if the legacy model does far better on these rows than it is known to."""
-    if legacy_accuracy is None or n == 0:
-        return
-    wrong, expected = n - right, 1 - legacy_accuracy
-    if wrong / n < _FAR * expected and binom.cdf(wrong, n, expected) < _CHANCE:
-        warnings.warn(
-            f"the legacy model is right on {100 * right / n:.2f} % of these rows, far "
-            f"above legacy_accuracy={legacy_accuracy:g}: were they used to train it?  "
-            "Then the certificate is void; pass rows that it has not seen",
-            TrainingRowsWarning,
-            stacklevel=4,
-        )
-
-
-def row_keys(Z: npt.NDArray[Any]) -> FloatArray:
-    """One number a row, the same for the same row in any batch."""
-    with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite
-        return np.asarray(np.sum(Z, axis=1, dtype=np.float64))
-
-
-def warn_about_taught_rows(taught: FloatArray, Z: npt.NDArray[Any]) -> None:
-    """Warn if many rows that are to certify are rows that rules were learnt from.
-
-    Nothing is said where rows are alike anyway: then equal ones need not be the same.
-    """
-    keys = row_keys(Z)
-    if np.unique(keys).size < _MOSTLY_DISTINCT * keys.size:
-        return
-    share = float(np.isin(keys, taught).mean()) if keys.size else 0.0
-    if share > _MANY_TAUGHT:
-        warnings.warn(
-            f"rules were learnt from {100 * share:.0f} % of these rows, so they look "
-            "less wrong than new ones and the certificate is void; pass rows that fit "
-            "did not see (of those of fit, only calibration_indices_ may certify)",
-            TrainingRowsWarning,
-            stacklevel=3,
-        )
 
 
 def _rule_line(rule: Rule, book: RuleBook) -> str:

@@ -14,8 +14,12 @@ from sklearn.base import clone
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
-from rarecorrect._compat import is_fitted, keeps_fitted_state, tags_of
 from rarecorrect.certify import check_share
+from rarecorrect.legacy_model import (
+    check_legacy_model,
+    is_fitted,
+    keeps_fitted_state,
+)
 from rarecorrect.metrics import as_labels
 from rarecorrect.metrics.checks import check_mask
 from rarecorrect.roles import Side
@@ -44,6 +48,39 @@ def side_of(n: int, **columns: Any) -> Side:
     return Side(**{name: _as_column(v, n, name) for name, v in columns.items()})
 
 
+def strata_of(labels: Array, segment: Array | None, per: str | None) -> Array | None:
+    """Stratum of every row: its legacy label, its segment, or None for no strata.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_rows,)
+        Legacy labels.
+    segment : ndarray of shape (n_rows,) or None
+    per : {None, "class", "segment"}
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or None
+
+    Raises
+    ------
+    ValueError
+        For segments that are not asked for, or are missing where they are.
+
+    Examples
+    --------
+    >>> strata_of(np.array([0, 1]), None, "class").tolist()
+    [0, 1]
+    """
+    if segment is not None and per != "segment":
+        raise ValueError(
+            f"segment= was passed, but per={per!r}: set per='segment', or leave it out"
+        )
+    if per == "segment" and segment is None:
+        raise ValueError("per='segment' needs segment=, the segment of every row")
+    return labels if per == "class" else segment
+
+
 def check_labels(X: Any, y: Any) -> Array:
     """True labels of the rows of `X`, as an array.
 
@@ -69,26 +106,6 @@ def check_labels(X: Any, y: Any) -> Array:
     check_consistent_length(X, labels)
     check_classification_targets(labels)
     return np.asarray(labels)
-
-
-def check_legacy_model(estimator: Any) -> None:
-    """Refuse what cannot be a legacy model.
-
-    Raises
-    ------
-    ValueError
-        For a regressor, or an object that does not predict.
-    """
-    tags = tags_of(estimator)
-    kind = None if tags is None else tags.estimator_type
-    # some classifiers get ``predict`` when they are fitted
-    if kind == "regressor" or not (
-        kind == "classifier" or hasattr(estimator, "predict")
-    ):
-        raise ValueError(
-            f"estimator must be a classifier, fitted or not, got {estimator!r}; for a "
-            "vendor's score use ColumnModel"
-        )
 
 
 def refuse_one_dimension(X: Any) -> None:

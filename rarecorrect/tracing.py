@@ -8,31 +8,25 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rarecorrect.features import Reading
+from rarecorrect.corrections import Corrections
 from rarecorrect.ranking import tail_ranks
 from rarecorrect.rule import Rule
-from rarecorrect.rulebook import RuleBook
 
 Array = npt.NDArray[Any]
 
 
 def trace_frame(
-    book: RuleBook,
-    reading: Reading,
-    after: Array,
-    *,
-    strata: Array | None = None,
+    corrections: Corrections,
+    classes: Array,
     index: Any = None,
 ) -> pd.DataFrame:
     """One row per case: before, after, and why.
 
     Parameters
     ----------
-    book : RuleBook
-    reading : Reading
-    after : ndarray of shape (n_rows,)
-        Corrected labels.
-    strata : ndarray of shape (n_rows,), optional
+    corrections : Corrections
+    classes : ndarray of shape (n_classes,)
+        All labels.
     index : index, optional
         Of the frame.
 
@@ -41,8 +35,11 @@ def trace_frame(
     DataFrame
         See :meth:`rarecorrect.ErrorCorrector.trace`.
     """
-    found = book.decide(reading.features, reading.labels, strata)
-    shadow, hidden = book.decide_in_shadow(reading.features, reading.labels, strata)
+    book, reading = corrections.book, corrections.reading
+    asked = (reading.features, reading.labels, corrections.strata)
+    found = book.decide(*asked)
+    shadow, hidden = book.decide_in_shadow(*asked)
+    after = corrections.labels(classes)
     flagging = _pick(book.active, "action", found.winner) == "flag"
     rank = np.full(len(after), np.nan)
     rank[found.fires] = tail_ranks(found.score[found.fires], book.calibration_scores)

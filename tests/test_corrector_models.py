@@ -24,7 +24,7 @@ from sklearn.svm import SVC
 from sklearn.utils import all_estimators
 
 from rarecorrect import ErrorCorrector
-from rarecorrect._compat import is_fitted
+from rarecorrect.legacy_model import is_fitted
 from rarecorrect.ranking import led_by
 
 

@@ -1,0 +1,50 @@
+r"""Thresholds with a certified bound on the harm they do.
+
+A score is high where a decision looks wrong.  A corrected system changes a decision
+iff its score lies strictly above a threshold :math:`t`.  Given the scores
+:math:`s_{(1)} \ge s_{(2)} \ge \dots \ge s_{(n)}` of independent *right* decisions that
+took no part in anything before, a budget :math:`\varepsilon` and a level
+:math:`1-\delta`, Wilks' tolerance limit says: with :math:`k` the largest integer for
+which :math:`P(\mathrm{Bin}(n, \varepsilon) \le k) \le \delta`, every :math:`t \ge
+s_{(k+1)}` changes more than a share :math:`\varepsilon` of the right decisions in at
+most a share :math:`\delta` of all calibration samples, whatever the distribution.
+
+References
+----------
+S. S. Wilks, "Determination of sample sizes for setting tolerance limits", Annals of
+Mathematical Statistics 12 (1941), doi:10.1214/aoms/1177731788.
+"""
+
+from rarecorrect.certify.bounds import psi, rho
+from rarecorrect.certify.certificate import Certificate
+from rarecorrect.certify.exact_rule import (
+    allowed_exceedances,
+    check_share,
+    rows_needed,
+    sidak_level,
+    smallest_damage,
+)
+from rarecorrect.certify.sampling import one_per_group, thin
+from rarecorrect.certify.thresholds import (
+    alert_threshold,
+    certified_threshold,
+    daily_threshold,
+    stratified_thresholds,
+)
+
+__all__ = [
+    "Certificate",
+    "alert_threshold",
+    "allowed_exceedances",
+    "certified_threshold",
+    "check_share",
+    "daily_threshold",
+    "one_per_group",
+    "psi",
+    "rho",
+    "rows_needed",
+    "sidak_level",
+    "smallest_damage",
+    "stratified_thresholds",
+    "thin",
+]

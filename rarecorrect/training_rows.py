@@ -1,0 +1,105 @@
+"""Rows that must not certify: signs that something was learnt from them."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import binom
+
+from rarecorrect.exceptions import TrainingRowsWarning
+
+FloatArray = npt.NDArray[np.float64]
+
+# "Far above": an error rate under half of the stated one, by more than chance.
+_FAR = 0.5
+_CHANCE = 1e-4
+_MANY_TAUGHT = 0.1
+_MOSTLY_DISTINCT = 0.9
+
+
+def warn_about_training_rows(right: int, n: int, legacy_accuracy: float | None) -> None:
+    """Warn if the legacy model does far better on these rows than it is known to.
+
+    Parameters
+    ----------
+    right, n : int
+        Rows on which it is right, and all rows that it should not have seen.
+    legacy_accuracy : float or None
+        What it is known to reach in service; None: nothing is said.
+
+    Warns
+    -----
+    TrainingRowsWarning
+
+    Examples
+    --------
+    >>> warn_about_training_rows(980, 1000, legacy_accuracy=0.97)
+    """
+    if legacy_accuracy is None or n == 0:
+        return
+    wrong, expected = n - right, 1 - legacy_accuracy
+    if wrong / n < _FAR * expected and binom.cdf(wrong, n, expected) < _CHANCE:
+        warnings.warn(
+            f"the legacy model is right on {100 * right / n:.2f} % of these rows, far "
+            f"above legacy_accuracy={legacy_accuracy:g}: were they used to train it?  "
+            "Then the certificate is void; pass rows that it has not seen",
+            TrainingRowsWarning,
+            stacklevel=4,
+        )
+
+
+def row_keys(Z: npt.NDArray[Any]) -> FloatArray:
+    """One number a row, the same for the same row in any batch.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+
+    Examples
+    --------
+    >>> row_keys(np.array([[1.0, 2.0], [0.0, 4.0]])).tolist()
+    [3.0, 4.0]
+    """
+    with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite
+        return np.asarray(np.sum(Z, axis=1, dtype=np.float64))
+
+
+def warn_about_taught_rows(taught: FloatArray, Z: npt.NDArray[Any]) -> None:
+    """Warn if many rows that are to certify are rows that rules were learnt from.
+
+    Nothing is said where rows are alike anyway: then equal ones need not be the same.
+
+    Parameters
+    ----------
+    taught : ndarray of shape (n_taught,)
+        Keys of the rows that rules were learnt from, see :func:`row_keys`.
+    Z : ndarray of shape (n_rows, n_features)
+        Features of the rows that are to certify.
+
+    Warns
+    -----
+    TrainingRowsWarning
+
+    Examples
+    --------
+    >>> warn_about_taught_rows(np.array([3.0]), np.array([[0.5], [0.7]]))
+    """
+    keys = row_keys(Z)
+    if np.unique(keys).size < _MOSTLY_DISTINCT * keys.size:
+        return
+    share = float(np.isin(keys, taught).mean()) if keys.size else 0.0
+    if share > _MANY_TAUGHT:
+        warnings.warn(
+            f"rules were learnt from {100 * share:.0f} % of these rows, so they look "
+            "less wrong than new ones and the certificate is void; pass rows that fit "
+            "did not see (of those of fit, only calibration_indices_ may certify)",
+            TrainingRowsWarning,
+            stacklevel=3,
+        )
