@@ -15,6 +15,7 @@ from rarecorrect.features import FeatureExtractor
 from rarecorrect.learning import Refusal
 from rarecorrect.ledger import FIRST_SHARE, LedgerEntry
 from rarecorrect.metrics import clopper_pearson
+from rarecorrect.readable import sentences
 from rarecorrect.roles import Roles
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
@@ -44,7 +45,7 @@ class FitReport:
     n_apart : int
         Errors in groups that calibrate: not learnt from.
     features : tuple of str
-    n_features : int
+    feature_names : tuple of str
     one_pass : bool
         Whether labels are read off the legacy scores; if not, it is called twice.
     refused : tuple of Refusal
@@ -69,7 +70,7 @@ class FitReport:
     n_calibration: int
     n_apart: int
     features: tuple[str, ...]
-    n_features: int
+    feature_names: tuple[str, ...]
     one_pass: bool
     refused: tuple[Refusal, ...]
     terms: Terms
@@ -132,7 +133,7 @@ class FitReport:
             n_calibration=roles.calibration.size,
             n_apart=roles.apart.size,
             features=tuple(map(str, features.sources_)),
-            n_features=len(features.names_),
+            feature_names=tuple(map(str, features.names_)),
             one_pass=features.labels_from_scores_,
             refused=tuple(refused),
             terms=terms,
@@ -327,7 +328,10 @@ class FitReport:
             record[name] = getattr(self.terms, name)
         record["refused"] = [asdict(r) for r in self.refused]
         record["strata"] = [str(stratum) for stratum in self.strata]
-        record["rules"] = [_rule_record(r) for r in self.book]
+        record["rules"] = [
+            {**_rule_record(r), "text": sentences(r, self.book, self.feature_names)}
+            for r in self.book
+        ]
         record["certificates"] = [
             {**asdict(c), "text": str(c), "average_damage": c.comparison}
             for c in self.certificates
@@ -337,11 +341,12 @@ class FitReport:
         return record
 
     def __str__(self) -> str:
+        features = f"{len(self.feature_names)} features ({', '.join(self.features)})"
         lines = [
             f"legacy model     {self.legacy}; right on "
             f"{100 * self.legacy_accuracy:.2f} % of {self.n_unseen:,} rows",
             f"learnt from      {self.n_errors:,} errors, {self.n_background:,} right "
-            f"decisions, {self.n_features} features ({', '.join(self.features)})",
+            f"decisions, {features}",
             f"calibrated on    {self.n_calibration:,} right decisions",
         ]
         if self.n_apart:
@@ -350,6 +355,8 @@ class FitReport:
             lines.append("speed            the legacy model is called twice a row")
         for rule in self.book:
             lines.append(f"rule             {_rule_line(rule, self.book)}")
+            for sentence in sentences(rule, self.book, self.feature_names):
+                lines.append(f"                 {sentence}")
         for refusal in self.refused:
             lines.append(f"refused          {refusal.name}: {refusal.reason}")
         for certificate in self.certificates:

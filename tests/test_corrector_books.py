@@ -124,7 +124,7 @@ def test_another_number_of_features_is_refused(outbreak, features):
     for detector in (None, trees):
         one = fitted(outbreak, features=features, detector=detector)
         with pytest.raises(
-            ValueError, match=rf"rule 'to 0' reads {one.report_.n_features} features"
+            ValueError, match=rf"rule 'to 0' reads {len(one.report_.feature_names)} features"
         ):
             fitted(outbreak).with_rules(one.rules_)
 
