@@ -20,6 +20,7 @@ from simulation.run import run_all
 from simulation.trials import Case, Trial, examine
 
 from rarecorrect import certify
+from rarecorrect.certify import thresholds
 from rarecorrect.rulebook import RuleBook
 
 QUICK = [
@@ -57,7 +58,7 @@ def test_a_rule_off_by_two_rows_is_found_out(
         return exact(n, max_damage, confidence_level) + shift
 
     k = exact(300, 0.05, 0.8)
-    monkeypatch.setattr(certify, "allowed_exceedances", wrong)
+    monkeypatch.setattr(thresholds, "allowed_exceedances", wrong)
     # the bracket must stay that of the right k
     monkeypatch.setattr(
         scores, "bracket", lambda _: tuple(binom.cdf([k - 1, k], 300, 0.05))

@@ -15,12 +15,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 from rarecorrect import ErrorCorrector
 from rarecorrect.certify import Certificate
+from rarecorrect.detectors import AutoDetector
 from rarecorrect.exceptions import (
     NotCertifiedWarning,
     RuleRefusedWarning,
@@ -39,6 +41,21 @@ SIZE = 5_000
 ROWS_A_GROUP = 5
 CENTRE = 1.2  # the two classes lie at -CENTRE and +CENTRE on the first axis
 NEW_TYPE = (-2.0, 2.5, 2.5, 0.0)  # errors: the shift of the new type of class 1
+
+
+class RandomDirection(ClassifierMixin, BaseEstimator):
+    """A detector whose score is a random direction, whatever the errors are."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self.seed = seed
+
+    def fit(self, X: FloatArray, y: Array) -> RandomDirection:
+        self.classes_ = np.unique(y)
+        self.direction_ = np.random.default_rng(self.seed).normal(size=X.shape[1])
+        return self
+
+    def decision_function(self, X: FloatArray) -> FloatArray:
+        return np.asarray(X @ self.direction_)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +109,7 @@ def cases() -> Iterator[Case]:
         ("relabel", relabel, 1000, 0.02, 0),
         ("per class", per_class, 500, 0.05, 0),
         ("flag", flag, 400, 0.05, 0),
+        ("auto, 20 random candidates", random_candidates, 400, 0.05, 60),
         ("legacy model fitted inside", fitted_inside, 600, 0.05, 0),
         ("fitted inside, rare labels", rare_labels, 600, 0.05, 0),
         ("legacy model's own rows", own_rows, 1000, 0.05, 60),
@@ -147,6 +165,18 @@ def flag(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     yield Trial("fit", damage, damage > eps, allowed, found.n_allowed)
     kept = bool((trace["after"] == trace["before"]).all())
     yield Trial("predict changes a label", 0.0, not kept, (0.0, 0.0), found.n_allowed)
+
+
+def random_candidates(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """The best of twenty directions that mean nothing, chosen on fitting rows."""
+    population = two_classes()
+    candidates = [
+        (f"{i}", RandomDirection(int(rng.integers(2**31)))) for i in range(20)
+    ]
+    detector = AutoDetector(max_damage=eps, candidates=candidates)
+    rows = population.rows(n, rng)
+    options: Options = {"max_damage": eps, "detector": detector, "confusions": [1]}
+    yield _pooled("fit", population, fitted(population, rows, rng, **options), eps)
 
 
 def fitted_inside(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
