@@ -1,0 +1,104 @@
+"""What more labels would buy: the measured gain, chance, and the ways out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.naive_bayes import GaussianNB
+
+from rarecorrect import ErrorCorrector, FisherDetector
+from rarecorrect.certify import rows_needed
+from rarecorrect.separability import data_needed
+
+
+def rows(n, shift=0.0, p=20, seed=0):
+    return np.random.default_rng(seed).normal(shift, 1, size=(n, p))
+
+
+def test_errors_that_differ_are_told_from_chance():
+    found = data_needed(rows(4000), rows(60, 0.8, seed=1))
+    assert found.low > found.chance
+    assert found.gain == pytest.approx(0.85, abs=0.15)
+    assert "chance reaches" in str(found) and found.verdict in str(found)
+
+
+def test_errors_like_right_decisions_are_not():
+    found = data_needed(rows(4000), rows(60, 0.0, seed=1))
+    assert found.low <= found.chance < 0.2
+    assert "look for other features" in found.verdict
+    few = data_needed(rows(4000), rows(4, 0.0, seed=1))
+    assert "4 errors cannot tell" in few.verdict
+
+
+def test_the_estimate_agrees_with_new_errors():
+    right, errors = rows(6000), rows(50, 0.6, seed=1)
+    found = data_needed(right, errors, max_damage=0.05)
+    fresh, background = rows(5000, 0.6, seed=2), rows(20_000, seed=3)
+    Z = np.concatenate([right, errors])
+    fitted = FisherDetector().fit(Z, np.arange(len(Z)) >= len(right))
+    cut = np.quantile(fitted.decision_function(background), 0.95)
+    assert found.gain == pytest.approx(
+        np.mean(fitted.decision_function(fresh) > cut), abs=0.12
+    )
+    assert found.low < np.mean(fitted.decision_function(fresh) > cut) < found.high
+
+
+def test_more_errors_help_where_there_are_many_columns():
+    found = data_needed(
+        rows(6000, p=60), rows(160, 0.3, p=60, seed=1), detector=GaussianNB()
+    )
+    gains = [gain for _, gain in found.by_errors]
+    assert [n for n, _ in found.by_errors] == [40, 80, 128]
+    assert gains[-1] > gains[0]
+    assert found.per_doubling > 2 * found.per_doubling_error
+    assert "label more" in found.verdict
+
+
+def test_more_calibration_rows_use_more_of_the_budget():
+    found = data_needed(rows(4000), rows(60, 0.5, seed=1), confidence_level=0.9)
+    assert found.rows_needed == rows_needed(0.01, 0.9) == found.by_rows[0][0]
+    used = [share for _, share, _ in found.by_rows]
+    gains = [gain for _, _, gain in found.by_rows]
+    assert used == sorted(used) and used[-1] > 0.75
+    assert gains == sorted(gains) and gains[0] < gains[-1] <= found.gain
+
+
+def test_any_detector_serves_and_the_seed_decides():
+    right, errors = rows(2000, p=4), 3 * rows(30, p=4, seed=1)
+    bayes = GaussianNB()
+    found = data_needed(right, errors, detector=bayes, max_damage=0.02)
+    assert found.gain > data_needed(right, errors, max_damage=0.02).gain
+    again = data_needed(right, errors, detector=bayes, max_damage=0.02)
+    assert again == found
+    assert again != data_needed(
+        right, errors, detector=bayes, max_damage=0.02, random_state=1
+    )
+
+
+@pytest.mark.parametrize(
+    ("n_right", "n_errors", "budget", "message"),
+    [
+        (1000, 1, 0.01, "got 1 errors and 1,000 right decisions; it takes 2 errors"),
+        (599, 9, 0.01, "600 right decisions to see a damage of 1 %"),
+        (599, 9, 1.5, r"max_damage must lie in \(0, 1\), got 1.5"),
+    ],
+)
+def test_too_few_rows_are_refused_with_the_way_out(n_right, n_errors, budget, message):
+    with pytest.raises(ValueError, match=message):
+        data_needed(rows(n_right), rows(n_errors), max_damage=budget)
+
+
+def test_columns_must_agree():
+    with pytest.raises(ValueError, match="Z_right has 3 columns and Z_errors 4"):
+        data_needed(rows(1000, p=3), rows(5, p=4))
+
+
+def test_it_takes_what_a_corrector_reads(outbreak):
+    corrector = ErrorCorrector(outbreak.model, max_damage=0.05, random_state=0)
+    corrector.fit(outbreak.X, outbreak.y)
+    reading = corrector.features_.read(outbreak.X)
+    wrong = reading.labels != outbreak.y
+    found = data_needed(
+        reading.features[~wrong], reading.features[wrong], max_damage=0.05
+    )
+    assert found.low > found.chance
