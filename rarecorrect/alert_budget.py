@@ -37,7 +37,17 @@ class AlertBudget:
 
     @classmethod
     def parse(cls, value: Any) -> AlertBudget | None:
-        """Read ``None``, a rate in (0, 1) or a text like ``"25/day"``.
+        """Read a budget as users write it.
+
+        Parameters
+        ----------
+        value : None, float or str
+            A share of traffic in (0, 1), or a text like ``"25/day"``.
+
+        Returns
+        -------
+        AlertBudget or None
+            None for None: no budget.
 
         Raises
         ------
@@ -68,6 +78,25 @@ class AlertBudget:
         random_state: int = 0,
     ) -> Certificate:
         """Certificate of this budget from the scores of traffic.
+
+        Parameters
+        ----------
+        scores : ndarray of shape (n_rows,)
+            Of recent traffic that served nothing else; of whole days for a number a
+            day.
+        confidence_level : float
+            In (0, 1).
+        time : ndarray of shape (n_rows,), optional
+            Days as numbers, or datetime64; needed for a number a day.
+        groups, sampling_weight : ndarray of shape (n_rows,), optional
+            As in :func:`~rarecorrect.certify.alert_threshold`; `groups` play no part
+            in a number a day.
+        random_state : int, default=0
+            For the choice of rows with `groups` or `sampling_weight`.
+
+        Returns
+        -------
+        Certificate
 
         Raises
         ------
@@ -101,6 +130,21 @@ class AlertBudget:
 
 def whole_days(time: npt.ArrayLike) -> Array:
     """Calendar day of datetimes, whole part of numbers.
+
+    Parameters
+    ----------
+    time : array-like of shape (n_rows,)
+        Days as numbers, or datetime64.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        int64, or datetime64 in days.
+
+    Raises
+    ------
+    ValueError
+        If a time is missing, or they are neither numbers nor datetimes.
 
     Examples
     --------

@@ -12,21 +12,21 @@ from rich.table import Table
 
 import rarecorrect
 
-COMMANDS = "rarecorrect.commands"
+_COMMANDS = "rarecorrect.commands"
 
 
 class _Commands(click.Group):
     """Own commands, and those that installed adapters register."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        found = {point.name for point in entry_points(group=COMMANDS)}
+        found = {point.name for point in entry_points(group=_COMMANDS)}
         return sorted(found | set(super().list_commands(ctx)))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         own = super().get_command(ctx, cmd_name)
         if own is not None:
             return own
-        for point in entry_points(group=COMMANDS, name=cmd_name):
+        for point in entry_points(group=_COMMANDS, name=cmd_name):
             command: click.Command = point.load()
             return command
         return None

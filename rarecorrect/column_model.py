@@ -140,7 +140,13 @@ class ColumnModel(ClassifierMixin, BaseEstimator):
 
     @property
     def classes_(self) -> NDArray[Any]:
-        """Labels of shape (n_classes,), in the order of ``predict_proba``."""
+        """Labels of shape (n_classes,), in the order of ``predict_proba``.
+
+        Raises
+        ------
+        AttributeError
+            For a label column, before ``classes`` is given or ``fit`` is called.
+        """
         classes = self._known_classes()
         if classes is None:
             raise AttributeError(

@@ -20,7 +20,7 @@ from rarecorrect.legacy_model import keeps_fitted_state
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
 
-NAMES = ("input", "logits", "decision", "step:<name>", "hidden:<i>")
+_NAMES = ("input", "logits", "decision", "step:<name>", "hidden:<i>")
 _LATER = ("layer", "leaves", "contributions")
 _WIDEST_SPARSE_INPUT = 1000
 _SMALLEST_PROBABILITY = 1e-12
@@ -38,6 +38,15 @@ class Reading:
         ``predict_proba`` of the model, or else its ``decision_function``, or None.
     features : ndarray of shape (n_rows, n_features)
         Rows that hold a value that is not finite are never changed.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+    >>> model = LogisticRegression().fit(X, ["no", "no", "yes", "yes"])
+    >>> reading = FeatureExtractor(model, "input").fit(X).read(X[1:3])
+    >>> reading.labels.tolist(), reading.scores.shape, reading.features.tolist()
+    (['no', 'yes'], (2, 2), [[-1.0], [1.0]])
     """
 
     labels: Array
@@ -65,6 +74,8 @@ class FeatureExtractor:
 
     Attributes
     ----------
+    classes_ : ndarray of shape (n_classes,)
+        Labels of the model; where it does not tell them, those that it predicted.
     names_ : list of str
         Name of every column of the features.
     sources_ : list
@@ -108,7 +119,8 @@ class FeatureExtractor:
         Raises
         ------
         ValueError
-            For a name that this model does not have, or features that are infinite.
+            For a name that this model does not have, a column that is not numeric, or
+            features that are infinite.
         """
         self.fit_read(X, lambda labels: np.arange(len(labels)))
         return self
@@ -126,6 +138,12 @@ class FeatureExtractor:
         Returns
         -------
         Reading
+            Of all rows of `X`.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`.
         """
         model = _unwrapped(self.estimator)
         self._model, self._steps = model, getattr(model, "steps", None)
@@ -165,7 +183,16 @@ class FeatureExtractor:
         )
 
     def read(self, X: Any) -> Reading:
-        """Labels, scores and features of `X`."""
+        """Labels, scores and features of `X`, in one pass of the model where possible.
+
+        Parameters
+        ----------
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
+
+        Returns
+        -------
+        Reading
+        """
         walk = self._walk(X)
         scores = self._scores(walk)
         if self.labels_from_scores_ and scores is not None:
@@ -209,7 +236,7 @@ class FeatureExtractor:
         if kind in _LATER:
             raise ValueError(
                 f"features={source!r} is not available in this version; use one of "
-                f"{', '.join(NAMES)}, a callable or a transformer"
+                f"{', '.join(_NAMES)}, a callable or a transformer"
             )
         if kind == "step":
             self._check_step(source)
@@ -223,8 +250,8 @@ class FeatureExtractor:
                 )
         elif source != "input":
             raise ValueError(
-                f"features must be 'auto' or made of {', '.join(NAMES)}, callables and "
-                f"transformers, got {source!r}"
+                f"features must be 'auto' or made of {', '.join(_NAMES)}, callables "
+                f"and transformers, got {source!r}"
             )
 
     def _check_step(self, source: str) -> None:

@@ -74,6 +74,15 @@ class LedgerEntry:
         """Whether the certificates hold for a book whose active rules decide this.
 
         Fewer rules change fewer decisions, so leaving rules out keeps a certificate.
+
+        Parameters
+        ----------
+        identities : set of str
+            See ``RuleBook.identities``.
+
+        Returns
+        -------
+        bool
         """
         return identities <= self.covered
 
@@ -92,6 +101,23 @@ def level_to_spend(
     them together spend at most :math:`\delta`.  Without a ledger the first takes
     :math:`\delta` whole and there is no second.
 
+    Parameters
+    ----------
+    entries : tuple of LedgerEntry
+        All uses of calibration rows so far.
+    kind : {"damage", "alerts"}
+        Only entries of the same kind on the same rows count.
+    fingerprint : str
+        Digest of the calibration rows.
+    confidence_level : float
+        :math:`1 - \delta`, in (0, 1).
+    ledger : bool
+
+    Returns
+    -------
+    float
+        In [`confidence_level`, 1).
+
     Raises
     ------
     ValueError
@@ -101,6 +127,9 @@ def level_to_spend(
     --------
     >>> round(level_to_spend((), "damage", "f", 0.95, ledger=True), 6)
     0.96
+    >>> used = LedgerEntry("damage", {}, frozenset(), "f", 0.04)
+    >>> round(level_to_spend((used,), "damage", "f", 0.95, ledger=True), 6)
+    0.995
     """
     delta = 1.0 - confidence_level
     q = 1 + sum(e.kind == kind and e.fingerprint == fingerprint for e in entries)
@@ -118,6 +147,16 @@ def level_to_spend(
 
 def fingerprint(*arrays: npt.NDArray[Any] | None) -> str:
     """Digest of rows, the same for the same values in the same order.
+
+    Parameters
+    ----------
+    *arrays : ndarray or None
+        Columns of any length.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
 
     Examples
     --------
@@ -146,6 +185,7 @@ def fingerprint_of_rows(rows: npt.NDArray[Any]) -> str:
     Returns
     -------
     str
+        64 hexadecimal digits.
 
     Examples
     --------
@@ -175,6 +215,7 @@ def origin(*parts: Any) -> str:
     Returns
     -------
     str
+        16 hexadecimal digits.
 
     Examples
     --------

@@ -34,7 +34,7 @@ __all__ = ["TimeWindows", "few_shot_curve", "leave_one_class_out"]
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
 
-ROLES = ("train", "correct", "calibrate", "test")
+_ROLES = ("train", "correct", "calibrate", "test")
 _SMALLEST_GAIN = 0.10
 
 
@@ -71,12 +71,14 @@ def leave_one_class_out(
     max_damage : sequence of float, default=(0.01, 0.05)
         Budgets: the curve is read at retention ``1 - max_damage``.
     confidence_level : float, default=0.95
+        Of the certificates, in (0, 1).
     split : array-like of {"train", "correct", "calibrate", "test"}, optional
         Role of every row.  Without ``"calibrate"``, half of the right decisions among
         the ``"correct"`` rows calibrate.
     sizes : tuple of three floats, default=(0.4, 0.4, 0.2)
         Without `split`: shares that train, correct and test, drawn within classes.
     seeds : sequence of int, default=(0,)
+        Of the split, the correctors, and models whose ``random_state`` is None.
     n_permutations : int, default=20
         Of the error labels, for the null control; 0: none.
     progress : callable, optional
@@ -102,6 +104,11 @@ def leave_one_class_out(
           permuted error labels; ``above_null``: ``curve_low`` above ``null_high`` and
           gain at least .10;
         - ``seconds``: to fit the corrector.
+
+    Raises
+    ------
+    ValueError
+        For roles that are unknown or missing, or sizes that are no shares.
 
     Examples
     --------
@@ -173,7 +180,8 @@ split, sizes, seeds, n_permutations, progress
     Raises
     ------
     ValueError
-        If a number is larger than the errors of a class.
+        If a number is larger than the errors of a class, and as in
+        :func:`leave_one_class_out`.
 
     Examples
     --------
@@ -236,7 +244,7 @@ class _Case:
         seed: int,
         retrained: Any,
     ) -> _Case:
-        rows = {role: np.flatnonzero(roles == role) for role in ROLES}
+        rows = {role: np.flatnonzero(roles == role) for role in _ROLES}
         train = rows["train"][y[rows["train"]] != label]
         legacy = _seeded(estimator, seed).fit(safe_indexing(X, train), y[train])
         # errors of other classes are not what is corrected here
@@ -410,11 +418,11 @@ def _roles(y: Array, split: Any, sizes: tuple[float, float, float], seed: int) -
     if split is not None:
         roles = np.asarray(split, dtype=object)
         check_consistent_length(y, roles)
-        unknown = sorted(set(roles.tolist()) - set(ROLES))
+        unknown = sorted(set(roles.tolist()) - set(_ROLES))
         missing = sorted({"train", "correct", "test"} - set(roles.tolist()))
         if unknown or missing:
             raise ValueError(
-                f"split must be made of {', '.join(ROLES)}; unknown {unknown}, "
+                f"split must be made of {', '.join(_ROLES)}; unknown {unknown}, "
                 f"missing {missing}"
             )
         return roles

@@ -41,6 +41,16 @@ class Roles:
         Units (rows or groups) that could calibrate the largest stratum at the most.
     level : float
         Confidence level of every stratum.
+
+    Examples
+    --------
+    Half of the right decisions calibrate, and every error is learnt from:
+
+    >>> right, unseen = np.arange(200) >= 6, np.ones(200, dtype=bool)
+    >>> plan, rng = SplitPlan(0.05, 0.95), np.random.default_rng(0)
+    >>> roles = plan.roles(right, unseen=unseen, strata=None, side=Side(), rng=rng)
+    >>> roles.errors.tolist(), roles.background.size, roles.calibration.size
+    ([0, 1, 2, 3, 4, 5], 97, 97)
     """
 
     errors: Indices
@@ -54,7 +64,28 @@ class Roles:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """Columns beside `X` and `y`, each of shape (n_rows,) or None."""
+    """Columns beside `X` and `y`, each of shape (n_rows,) or None.
+
+    Attributes
+    ----------
+    groups : ndarray or None
+        Customer, terminal ...: rows of one are not independent.
+    segment : ndarray or None
+        Strata of ``per="segment"``.
+    time : ndarray or None
+        Days as numbers, or datetime64.
+    case_id : ndarray or None
+        Ids of the cases, kept with the rules.
+    calibration_mask : ndarray of bool or None
+        Rows that may calibrate.
+    calibration_weight : ndarray of float or None
+        Known inverse sampling rates.
+
+    Examples
+    --------
+    >>> Side(time=np.array([3.0, 1.0, 2.0])).order(3).tolist()
+    [1, 2, 0]
+    """
 
     groups: Array | None = None
     segment: Array | None = None
@@ -64,7 +95,17 @@ class Side:
     calibration_weight: Array | None = None
 
     def order(self, n: int) -> Indices:
-        """Positions from the oldest row to the latest."""
+        """Positions from the oldest row to the latest.
+
+        Parameters
+        ----------
+        n : int
+            Number of rows; without `time` they are in order.
+
+        Returns
+        -------
+        ndarray of int of shape (n_rows,)
+        """
         if self.time is None:
             return np.arange(n)
         return np.asarray(np.argsort(self.time, kind="stable"))
@@ -77,14 +118,23 @@ class SplitPlan:
     Attributes
     ----------
     max_damage : float or None
+        Budget in (0, 1); ``None``: no damage is to be certified.
     confidence_level : float
-        The level that will really be spent.
+        The level that will really be spent, in (0, 1).
     fraction : float or "auto"
         Share of right decisions that calibrate.  ``"auto"``: half, but at least 1.5
         times the rows needed in every stratum, at most 80 %; none where nothing could
         be certified.
     shuffle : bool
         ``False``: the last rows calibrate, in the order of time if there is one.
+
+    Examples
+    --------
+    >>> right, unseen = np.arange(200) >= 6, np.ones(200, dtype=bool)
+    >>> plan, rng = SplitPlan(0.05, 0.95, shuffle=False), np.random.default_rng(0)
+    >>> roles = plan.roles(right, unseen=unseen, strata=None, side=Side(), rng=rng)
+    >>> roles.background.max() < roles.calibration.min()
+    np.True_
     """
 
     max_damage: float | None
@@ -111,6 +161,7 @@ class SplitPlan:
             Whether it was not fitted on the row; if some were, they serve as
             background and all others calibrate.
         strata : ndarray of shape (n_rows,) or None
+            Class or segment of every row, where each is certified by itself.
         side : Side
         rng : Generator
 
@@ -223,6 +274,21 @@ def held_out(
     if rare labels were always fitted on, they would hardly calibrate, and the
     certificate would speak of the others.  Whole groups are held out where there are
     groups.  Without shuffling, the latest rows are held out.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n_rows,)
+        True labels.
+    fraction : float
+        Share of the rows, or of the groups, in (0, 1).
+    side : Side
+        Its `groups` and `time` count.
+    shuffle : bool
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of bool of shape (n_rows,)
 
     Examples
     --------

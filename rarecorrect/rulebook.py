@@ -18,7 +18,7 @@ from rarecorrect.rule import Rule
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 
-BUDGETS = ("damage", "alerts")
+_BUDGETS = ("damage", "alerts")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +34,12 @@ class Decisions:
         That score on the common scale, ``m(x)``; ``-inf`` where there is none.
     threshold : ndarray of shape (n_rows,)
         Threshold of the row's stratum.
+
+    Examples
+    --------
+    >>> found = Decisions(np.array([0, 0]), np.array([2.5, 3.5]), np.array([3.0, 3.0]))
+    >>> found.fires.tolist()
+    [False, True]
     """
 
     winner: npt.NDArray[np.intp]
@@ -42,7 +48,7 @@ class Decisions:
 
     @property
     def fires(self) -> npt.NDArray[np.bool_]:
-        """Rows that are changed or flagged."""
+        """Of every row: whether it is changed or flagged."""
         return np.asarray(self.score > self.threshold)
 
 
@@ -63,7 +69,7 @@ class RuleBook:
         least one.
     entries : tuple of LedgerEntry
         All uses of calibration rows, of undone versions too: what is spent is spent.
-    current : mapping from budget to LedgerEntry
+    current : tuple of LedgerEntry
         The entry in force for each budget, among the ones that this version was given.
     origin : str
         What the rules read: digest of the legacy model, the features and the strata.
@@ -73,15 +79,47 @@ class RuleBook:
     event : str
         What made this version.
 
+    Raises
+    ------
+    ValueError
+        If two rules share a name, or for an unknown budget or none.
+
     Examples
     --------
-    >>> book = RuleBook()
-    >>> book.n_active, book.certified, book.threshold()
-    (0, False, inf)
+    The legacy model says 0 everywhere, and is wrong on the last row:
+
+    >>> from rarecorrect.certify import certified_threshold
+    >>> from rarecorrect.detectors import FisherDetector
+    >>> from rarecorrect.tail_scale import TailScale
+    >>> rng = np.random.default_rng(0)
+    >>> Z = np.vstack([rng.normal(size=(700, 2)), [[6.0, 6.0]]])
+    >>> labels = np.zeros(701, dtype=int)
+    >>> detector = FisherDetector().fit(Z[500:], np.arange(201) == 200)
+    >>> scale = TailScale.from_scores(detector.decision_function(Z[500:700]))
+    >>> book = RuleBook().add(Rule("to 1", 1, detector, scale))
+    >>> book.certified, book.threshold()
+    (False, inf)
+
+    It is off until its scores of right decisions certify a threshold:
+
+    >>> scores = book.decide(Z[:500], labels[:500]).score
+    >>> found = certified_threshold(scores, max_damage=0.01)
+    >>> entry = LedgerEntry("damage", {None: found}, book.identities, "rows", 0.05)
+    >>> book = book.certified_by(entry)
+    >>> print(book.certificate())
+    changes at most 1 % of right decisions (95 % confidence, 500 rows, 1 above)
+    >>> book.fires(Z[600:], labels[600:])
+    (array([100]), array([0]))
+
+    Every verb gives another book, and can be undone:
+
+    >>> off = book.disable_all()
+    >>> off.certified, off.undo().certified, off.history[1:]
+    (False, True, ['add to 1', 'certify', 'disable all'])
     """
 
     rules: tuple[Rule, ...] = ()
-    budgets: tuple[str, ...] = BUDGETS[:1]
+    budgets: tuple[str, ...] = _BUDGETS[:1]
     entries: tuple[LedgerEntry, ...] = ()
     current: tuple[LedgerEntry, ...] = ()
     origin: str = ""
@@ -94,9 +132,9 @@ class RuleBook:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"rule names must be unique, got {twice} more than once")
-        if not self.budgets or not set(self.budgets) <= set(BUDGETS):
+        if not self.budgets or not set(self.budgets) <= set(_BUDGETS):
             raise ValueError(
-                f"budgets must hold one or both of {BUDGETS}, got {self.budgets!r}: "
+                f"budgets must hold one or both of {_BUDGETS}, got {self.budgets!r}: "
                 "without a budget nothing would bound what the rules change"
             )
 
@@ -113,12 +151,34 @@ class RuleBook:
         raise KeyError(f"no rule {name!r}; there are {[r.name for r in self.rules]}")
 
     def add(self, *rules: Rule) -> RuleBook:
-        """Return a book with `rules` at the end."""
+        """Return a book with `rules` at the end.
+
+        Parameters
+        ----------
+        *rules : Rule
+
+        Returns
+        -------
+        RuleBook
+
+        Raises
+        ------
+        ValueError
+            If two rules share a name.
+        """
         names = ", ".join(rule.name for rule in rules)
         return self._next(f"add {names}", rules=(*self.rules, *rules))
 
     def remove(self, name: str) -> RuleBook:
         """Return a book without a rule; its certificate stays valid.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        RuleBook
 
         Raises
         ------
@@ -130,7 +190,24 @@ class RuleBook:
         return self._next(f"remove {name}", rules=left)
 
     def with_state(self, name: str, state: str) -> RuleBook:
-        """Return a book with one rule as draft, shadow, active or retired."""
+        """Return a book with one rule in another state.
+
+        Parameters
+        ----------
+        name : str
+        state : {"draft", "shadow", "active", "retired"}
+
+        Returns
+        -------
+        RuleBook
+
+        Raises
+        ------
+        KeyError
+            If there is no rule of that name.
+        ValueError
+            For any other state.
+        """
         old = self[name]
         rules = tuple(r.with_state(state) if r is old else r for r in self.rules)
         return self._next(f"{state} {name}", rules=rules)
@@ -164,11 +241,18 @@ class RuleBook:
         Parameters
         ----------
         budgets : tuple of str
+            Out of ``"damage"`` and ``"alerts"``, at least one.
         origin : str
+            Digest of what the rules read, see :func:`~rarecorrect.ledger.origin`.
 
         Returns
         -------
         RuleBook
+
+        Raises
+        ------
+        ValueError
+            For an unknown budget or none.
         """
         return replace(self, budgets=budgets, origin=origin)
 
@@ -182,6 +266,15 @@ class RuleBook:
         That is valid because the certificate of a stratum is a statement of its own, on
         its own rows, at its own level.  All that are in force hold at once with a
         confidence of one less the sum of what the entries that they come from spent.
+
+        Parameters
+        ----------
+        *found : LedgerEntry
+            They are recorded, whatever they certify.
+
+        Returns
+        -------
+        RuleBook
         """
         current = {entry.kind: entry for entry in self.current}
         for entry in found:
@@ -217,7 +310,16 @@ class RuleBook:
         return frozenset(f"{self.origin}:{rule.digest}" for rule in self.active)
 
     def entry(self, kind: str) -> LedgerEntry | None:
-        """Return the entry in force for a budget, if it covers the active rules."""
+        """Return the entry in force for a budget, if it covers the active rules.
+
+        Parameters
+        ----------
+        kind : {"damage", "alerts"}
+
+        Returns
+        -------
+        LedgerEntry or None
+        """
         for entry in self.current:
             if entry.kind == kind and entry.covers(self.identities):
                 return entry
@@ -230,7 +332,18 @@ class RuleBook:
         return bool(self.active) and all(e is not None and e.certifies for e in found)
 
     def certificate(self, stratum: Hashable = None) -> Certificate | None:
-        """Damage certificate of a stratum, or of the whole; None if there is none."""
+        """Damage certificate in force.
+
+        Parameters
+        ----------
+        stratum : label or None, default=None
+            Class or segment; ``None``: of the whole, where there are no strata.
+
+        Returns
+        -------
+        Certificate or None
+            It may say that nothing is certified.
+        """
         entry = self.entry("damage")
         return None if entry is None else entry.certificates.get(stratum)
 
@@ -243,8 +356,16 @@ class RuleBook:
     def threshold(self, stratum: Hashable = None) -> float:
         """Threshold on the common scale: the largest over all budgets.
 
-        ``inf`` where a budget is not certified for this stratum or these rules: the
-        legacy answer is kept.
+        Parameters
+        ----------
+        stratum : label or None, default=None
+            Class or segment, where thresholds differ.
+
+        Returns
+        -------
+        float
+            ``inf`` where a budget is not certified for this stratum or these rules: the
+            legacy answer is kept.
         """
         found = [-math.inf]
         for kind in self.budgets:
@@ -263,6 +384,7 @@ class RuleBook:
         Parameters
         ----------
         Z : ndarray of shape (n_rows, n_features)
+            A row that is not finite never fires.
         labels : ndarray of shape (n_rows,)
             Legacy labels.
         strata : ndarray of shape (n_rows,), optional
@@ -277,7 +399,19 @@ class RuleBook:
     def decide_in_shadow(
         self, Z: Array, labels: Array, strata: Array | None = None
     ) -> tuple[tuple[Rule, ...], Decisions]:
-        """Shadow rules, and what they would do at the thresholds in force."""
+        """Shadow rules, and what they would do at the thresholds in force.
+
+        Parameters
+        ----------
+        Z, labels, strata
+            As in :meth:`decide`.
+
+        Returns
+        -------
+        rules : tuple of Rule
+        decisions : Decisions
+            ``winner`` counts these rules.
+        """
         shadow = tuple(rule for rule in self.rules if rule.state == "shadow")
         return shadow, self._decide(shadow, Z, labels, strata)
 
@@ -286,7 +420,7 @@ class RuleBook:
     ) -> Decisions:
         n = len(labels)
         best, winner = np.full(n, -np.inf), np.full(n, -1, dtype=np.intp)
-        raw = raw_scores(rules, Z)
+        raw = _raw_scores(rules, Z)
         for i, rule in enumerate(rules):
             scaled = rule.scaled(raw[:, i])
             # NaN compares false: a row that cannot be scored is never changed
@@ -301,6 +435,18 @@ class RuleBook:
 
         The same as :meth:`decide`, but the common scale is computed only for rows
         above a threshold, which are few.
+
+        Parameters
+        ----------
+        Z, labels, strata
+            As in :meth:`decide`.
+
+        Returns
+        -------
+        rows : ndarray of int of shape (n_firing,)
+            Rising.
+        winner : ndarray of int of shape (n_firing,)
+            Position of the rule among :attr:`active`.
         """
         candidates = self._above_raw_threshold(Z, labels, strata)
         rows = np.flatnonzero(candidates)
@@ -318,7 +464,7 @@ class RuleBook:
         distinct, codes = np.unique(thresholds, return_inverse=True)
         if not self.active or np.isposinf(distinct).all():
             return above
-        raw = raw_scores(self.active, Z)
+        raw = _raw_scores(self.active, Z)
         for i, rule in enumerate(self.active):
             limits = np.array([_just_below(rule.raw_threshold(t)) for t in distinct])
             above |= raw[:, i] > limits[codes]
@@ -336,7 +482,7 @@ class RuleBook:
         return replace(self, earlier=(*self.earlier, before), event=event, **changes)
 
 
-def raw_scores(rules: tuple[Rule, ...], Z: Array) -> FloatArray:
+def _raw_scores(rules: tuple[Rule, ...], Z: Array) -> FloatArray:
     """Raw scores of all rules, shape (n_rows, n_rules); NaN where `Z` is not finite.
 
     All linear rules cost one matrix product.

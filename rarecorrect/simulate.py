@@ -14,7 +14,7 @@ from scipy.spatial import KDTree
 
 __all__ = ["DEFAULT_FRAUD_TYPES", "FEATURES", "FraudType", "card_transactions"]
 
-KINDS = ("high_amount", "compromised_terminal", "stolen_card", "card_testing")
+_KINDS = ("high_amount", "compromised_terminal", "stolen_card", "card_testing")
 
 FEATURES: tuple[str, ...] = (
     "amount",
@@ -103,8 +103,8 @@ duration=14)
                 f"name must be a text other than '' and 'none' (the name of genuine "
                 f"transactions), got {self.name!r}"
             )
-        if self.kind not in KINDS:
-            raise ValueError(f"kind must be one of {KINDS}, got {self.kind!r}")
+        if self.kind not in _KINDS:
+            raise ValueError(f"kind must be one of {_KINDS}, got {self.kind!r}")
         _check_integer("start_day", self.start_day, 0)
         if not isinstance(self.rate, Real) or not 0 < self.rate < 1:
             raise ValueError(f"rate must lie in (0, 1), got {self.rate!r}")

@@ -98,7 +98,16 @@ class TailScale:
         return cls(knots, values, _slope(mean_excess, u), _slope(sd, u))
 
     def __call__(self, scores: npt.ArrayLike) -> FloatArray:
-        """Return ``g`` of `scores`; NaN stays NaN, infinities stay infinite."""
+        """Return ``g`` of `scores`; NaN stays NaN, infinities stay infinite.
+
+        Parameters
+        ----------
+        scores : array-like of any shape
+
+        Returns
+        -------
+        ndarray of the same shape
+        """
         s = np.asarray(scores, dtype=float)
         low, high = self.knots[0], self.knots[-1]
         inside = np.interp(s, self.knots, self.values)
@@ -107,7 +116,17 @@ class TailScale:
         return np.asarray(inside + above + below)
 
     def inverse(self, value: float) -> float:
-        """Return the score whose ``g`` is `value`: a threshold on the raw scale."""
+        """Return the score whose ``g`` is `value`: a threshold on the raw scale.
+
+        Parameters
+        ----------
+        value : float
+            Infinities stay infinite.
+
+        Returns
+        -------
+        float
+        """
         if np.isinf(value):
             return float(value)
         if value > self.values[-1]:

@@ -116,8 +116,8 @@ class TimeWindows(BaseCrossValidator):
             Only its length is used.
         groups : array-like of shape (n_samples,), default=None
             Group of each row, for example the customer.
-        time : array-like of shape (n_samples,)
-            Time of each row: numbers or datetimes. Must be given.
+        time : array-like of shape (n_samples,), required
+            Time of each row: numbers or datetimes.
 
         Yields
         ------

@@ -26,14 +26,25 @@ def trace_frame(
     ----------
     corrections : Corrections
     classes : ndarray of shape (n_classes,)
-        All labels.
+        All labels, for the type of ``after``.
     index : index, optional
-        Of the frame.
+        Of the frame; default: 0, 1, ...
 
     Returns
     -------
     DataFrame
         See :meth:`rarecorrect.ErrorCorrector.trace`.
+
+    Examples
+    --------
+    >>> from rarecorrect.features import Reading
+    >>> from rarecorrect.rulebook import RuleBook
+    >>> reading = Reading(np.array([0, 1]), None, np.zeros((2, 3)))
+    >>> found = trace_frame(Corrections.of(RuleBook(), reading), np.array([0, 1]))
+    >>> print(found[["before", "after", "changed", "score"]])
+       before  after  changed  score
+    0       0      0    False   -inf
+    1       1      1    False   -inf
     """
     book, reading = corrections.book, corrections.reading
     asked = (reading.features, reading.labels, corrections.strata)

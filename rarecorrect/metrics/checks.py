@@ -58,7 +58,32 @@ def as_labels(values: ArrayLike, name: str) -> NDArray[Any]:
 
 
 def check_mask(values: ArrayLike, name: str, n: int) -> NDArray[np.bool_]:
-    """Return a boolean mask of `n` rows, or raise an error that names it."""
+    """Return a boolean mask of `n` rows.
+
+    Parameters
+    ----------
+    values : array-like of bool of shape (n,)
+    name : str
+        What the mask is called in an error message.
+    n : int
+        Number of rows.
+
+    Returns
+    -------
+    ndarray of bool of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        Not one-dimensional, or another length.
+    TypeError
+        Values that are not boolean, such as 0 and 1.
+
+    Examples
+    --------
+    >>> check_mask([True, False], "flagged", 2)
+    array([ True, False])
+    """
     array: NDArray[Any] = column_or_1d(np.asarray(values))
     if array.size != n:
         raise ValueError(f"{name} has {array.size} rows, expected {n}: one per row")
@@ -70,13 +95,44 @@ def check_mask(values: ArrayLike, name: str, n: int) -> NDArray[np.bool_]:
 
 
 def check_retention(retention: float) -> None:
-    """Raise an error unless a retention lies in [0, 1]."""
+    """Refuse a retention that is no share.
+
+    Parameters
+    ----------
+    retention : float
+
+    Raises
+    ------
+    ValueError
+        Unless it lies in [0, 1].
+
+    Examples
+    --------
+    >>> check_retention(99)
+    Traceback (most recent call last):
+    ValueError: retention must lie in [0, 1], got 99
+    """
     if not 0 <= retention <= 1:
         raise ValueError(f"retention must lie in [0, 1], got {retention}")
 
 
 def share(part: Any, whole: Any) -> NDArray[np.float64]:
-    """Return ``part / whole``, NaN where there is no whole."""
+    """Return ``part / whole``, NaN where there is no whole.
+
+    Parameters
+    ----------
+    part, whole : array-like
+        Counts whose shapes broadcast.
+
+    Returns
+    -------
+    ndarray of the common shape
+
+    Examples
+    --------
+    >>> share([1, 0], [4, 0])
+    array([0.25,  nan])
+    """
     part, whole = np.broadcast_arrays(part, whole)
     result = np.full(part.shape, np.nan)
     np.divide(part, whole, out=result, where=whole != 0)

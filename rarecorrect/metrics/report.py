@@ -42,6 +42,16 @@ class CorrectionReport:
     spillover : DataFrame, label x (label and "flagged")
         Share of the right decisions of class i (row) that became j (column). The
         diagonal is 0: what stayed is no spillover. Row i sums to the damage of i.
+
+    Examples
+    --------
+    >>> report = correction_report(
+    ...     y=["ok", "ok", "bad"], before=["ok", "ok", "ok"], after=["ok", "bad", "bad"]
+    ... )
+    >>> report.overall["repaired"], report.overall["broken"], report.overall["net"]
+    (1, 1, 0)
+    >>> report.per_class.loc["ok", "retention"], report.spillover.loc["ok", "bad"]
+    (np.float64(0.5), np.float64(0.5))
     """
 
     per_class: pd.DataFrame
