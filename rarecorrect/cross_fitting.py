@@ -17,6 +17,111 @@ Mask = npt.NDArray[np.bool_]
 N_FOLDS = 5
 
 
+class CrossFitted:
+    """Detectors that were fitted without one fold each; their mean is one detector.
+
+    Parameters
+    ----------
+    models : list of classifier
+        Fitted.
+
+    Attributes
+    ----------
+    coef_ : ndarray of shape (1, n_features)
+    intercept_ : ndarray of shape (1,)
+        If all models are linear.
+
+    Examples
+    --------
+    >>> from rarecorrect.detectors import FisherDetector
+    >>> rng = np.random.default_rng(0)
+    >>> Z = np.vstack([rng.normal(size=(100, 2)), rng.normal(5, 1, size=(10, 2))])
+    >>> is_error = np.arange(110) >= 100
+    >>> detector, scores = cross_fit(FisherDetector(), Z, is_error)
+    >>> detector.coef_.shape, bool(np.corrcoef(detector.score(Z), scores)[0, 1] > 0.9)
+    ((1, 2), True)
+    """
+
+    def __init__(self, models: list[Any]) -> None:
+        self.models = models
+        if all(hasattr(m, "coef_") and hasattr(m, "intercept_") for m in models):
+            self.coef_ = np.mean([m.coef_ for m in models], axis=0)
+            self.intercept_ = np.mean([m.intercept_ for m in models], axis=0)
+
+    def score(self, Z: Array) -> FloatArray:
+        """Mean score of the models, high = error.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+        """
+        if hasattr(self, "coef_"):  # one product for all
+            return np.asarray(Z @ self.coef_[0].astype(Z.dtype) + self.intercept_[0])
+        return np.asarray(np.mean([detector_score(m, Z) for m in self.models], axis=0))
+
+
+def cross_fit(
+    detector: Any,
+    Z: Array,
+    is_error: Mask,
+    *,
+    sample_weight: Array | None = None,
+    groups: Array | None = None,
+    random_state: int = 0,
+) -> tuple[CrossFitted, FloatArray]:
+    """Fit a detector without one fold each, and score every row by one without it.
+
+    Parameters
+    ----------
+    detector : classifier
+        Unfitted prototype.
+    Z : ndarray of shape (n_rows, n_features)
+    is_error : ndarray of bool of shape (n_rows,)
+    sample_weight, groups : ndarray of shape (n_rows,), optional
+        Rows of one group are left out together.
+    random_state : int, default=0
+        Seed of the folds; every fold's detector gets one of its own.
+
+    Returns
+    -------
+    detector : CrossFitted
+    scores : ndarray of shape (n_rows,)
+        NaN for errors if there is only one (group) of them: without it there is
+        nothing to fit.
+
+    Raises
+    ------
+    ValueError
+        If the detector gives NaN scores.
+
+    Examples
+    --------
+    >>> from rarecorrect.detectors import FisherDetector
+    >>> Z = np.arange(12.0)[:, None]
+    >>> detector, scores = cross_fit(FisherDetector(), Z, Z[:, 0] >= 8)
+    >>> len(detector.models), bool(scores[8:].min() > scores[:8].max())
+    (5, True)
+    """
+    fold = folds(is_error, groups, np.random.default_rng(random_state))
+    scores, models = np.full(len(Z), np.nan), []
+    for f in range(fold.max() + 1):
+        out = fold == f
+        fitted = fit_detector(
+            detector, Z, is_error, ~out, sample_weight, random_state + f
+        )
+        scores[out] = detector_score(fitted, Z[out])
+        if bad := int(np.isnan(scores[out]).sum()):
+            raise ValueError(
+                f"detector {type(detector).__name__} gave {bad} NaN scores"
+            )
+        models.append(fitted)
+    return CrossFitted(models), scores
+
+
 def cross_scores(
     detector: Any,
     Z: Array,
@@ -30,47 +135,26 @@ def cross_scores(
 
     Parameters
     ----------
-    detector : classifier
-        Unfitted prototype.
-    Z : ndarray of shape (n_rows, n_features)
-    is_error : ndarray of bool of shape (n_rows,)
-    sample_weight, groups : ndarray of shape (n_rows,), optional
-        Rows of one group are left out together.
-    random_state : int
-        Seed of the folds.
+    detector, Z, is_error, sample_weight, groups, random_state
+        As in :func:`cross_fit`.
 
     Returns
     -------
     ndarray of shape (n_rows,)
-        NaN for errors if there is only one (group) of them: without it there is
-        nothing to learn from.
-
-    Raises
-    ------
-    ValueError
-        If the detector gives a score that is NaN.
+        NaN for errors if there is only one (group) of them.
 
     Examples
     --------
     >>> from rarecorrect.detectors import FisherDetector
     >>> rng = np.random.default_rng(0)
-    >>> Z = rng.normal(size=(110, 3)); Z[100:] += 3
+    >>> Z = np.vstack([rng.normal(size=(100, 2)), rng.normal(5, 1, size=(10, 2))])
     >>> is_error = np.arange(110) >= 100
     >>> scores = cross_scores(FisherDetector(), Z, is_error)
     >>> bool(np.median(scores[is_error]) > np.quantile(scores[~is_error], 0.95))
     True
     """
-    fold = folds(is_error, groups, np.random.default_rng(random_state))
-    scores = np.full(len(Z), np.nan)
-    for f in range(fold.max() + 1):
-        out = fold == f
-        fitted = fit_detector(detector, Z, is_error, ~out, sample_weight, random_state)
-        scores[out] = detector_score(fitted, Z[out])
-        if bad := int(np.isnan(scores[out]).sum()):
-            raise ValueError(
-                f"detector {type(detector).__name__} gave {bad} NaN scores"
-            )
-    return scores
+    options: dict[str, Any] = {"sample_weight": sample_weight, "groups": groups}
+    return cross_fit(detector, Z, is_error, random_state=random_state, **options)[1]
 
 
 def fit_detector(

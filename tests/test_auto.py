@@ -6,7 +6,7 @@ import pickle
 
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
@@ -123,14 +123,32 @@ def test_rows_beyond_the_background_take_no_part_in_the_choice():
     assert np.isfinite(detector.cross_scores_[is_error]).all()
 
 
-def test_a_member_alone_keeps_its_linear_form():
+def test_a_linear_member_alone_is_one_linear_form():
     rows, is_error = cases("line")
     alone = AutoDetector(candidates=FEW[:1], random_state=0).fit(rows, is_error)
-    fisher = FisherDetector().fit(rows, is_error)
-    assert_array_equal(alone.decision_function(rows), fisher.decision_function(rows))
-    assert_array_equal(alone.coef_, fisher.coef_)
+    [(_, member, _, weight)] = alone.members_
+    assert weight == 1 and len(member.models) == 5
+    mean = np.mean([model.decision_function(rows) for model in member.models], axis=0)
+    assert_allclose(alone.decision_function(rows), mean, atol=1e-9)
+    assert_allclose(rows @ alone.coef_[0] + alone.intercept_, mean, atol=1e-9)
     again = alone.set_params(candidates=FEW).fit(rows, is_error)
     assert not hasattr(again, "coef_")
+
+
+def test_forests_of_the_folds_differ_and_together_are_the_member():
+    rows, is_error = cases("ring")
+    trees = [("trees", TreesDetector(10))]
+    detector = AutoDetector(candidates=trees, random_state=0).fit(rows, is_error)
+    models = detector.members_[0][1].models
+    each = np.array([model.decision_function(rows) for model in models])
+    assert_allclose(detector.decision_function(rows), each.mean(axis=0))
+    assert len({m.trees_.estimators_[0].tree_.node_count for m in models}) > 1
+
+
+def test_boosting_is_tried_from_fifty_errors_on():
+    for n_errors, tried in ((49, False), (50, True)):
+        detector = AutoDetector(random_state=0).fit(*cases("line", n_errors))
+        assert ("boosting" in weights(detector)) == tried
 
 
 def test_a_single_error_leaves_fisher():

@@ -1,6 +1,7 @@
 """Detectors: binary classifiers for "is this decision wrong?"."""
 
 from rarecorrect.detectors.auto import AutoDetector
+from rarecorrect.detectors.boosting import BoostingDetector
 from rarecorrect.detectors.fisher import FisherDetector
 from rarecorrect.detectors.interval import IntervalDetector
 from rarecorrect.detectors.logistic import LogisticDetector
@@ -8,6 +9,7 @@ from rarecorrect.detectors.trees import TreesDetector
 
 __all__ = [
     "AutoDetector",
+    "BoostingDetector",
     "FisherDetector",
     "IntervalDetector",
     "LogisticDetector",

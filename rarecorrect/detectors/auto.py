@@ -9,15 +9,15 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
 from rarecorrect.certify import check_share
-from rarecorrect.cross_fitting import cross_scores, detector_score, fit_detector
+from rarecorrect.cross_fitting import CrossFitted, cross_fit, fit_detector
 from rarecorrect.detectors.base import BinaryDetector, rows_that_teach
+from rarecorrect.detectors.boosting import BoostingDetector
 from rarecorrect.detectors.fisher import FisherDetector
 from rarecorrect.detectors.interval import IntervalDetector
 from rarecorrect.detectors.logistic import LogisticDetector
@@ -32,6 +32,8 @@ Mask = npt.NDArray[np.bool_]
 _LEAST_WEIGHT = 0.02  # a member of less is left out
 _NEAR_THE_BEST = 0.5  # standard errors
 _PRIOR_VARIANCE = 0.25  # of one error's evidence, the largest it can be
+_LEAST_TO_BOOST = 50  # errors; with fewer it adds nothing
+_TREES_A_FOLD = 50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +66,7 @@ class _Trial:
 
     name: str
     prototype: Any
+    fitted: CrossFitted
     scores: FloatArray
     scale: TailScale
     seconds: float
@@ -71,24 +74,26 @@ class _Trial:
 
 def _is_readable(detector: AutoDetector) -> bool:
     members = getattr(detector, "members_", [])
-    return len(members) == 1 and hasattr(members[0][1], "describe")
+    models = members[0][1].models if len(members) == 1 else []
+    return len(models) == 1 and hasattr(models[0], "describe")
 
 
 class AutoDetector(BinaryDetector):
     r"""Several detectors, weighed by what they do with errors that they did not see.
 
-    Every candidate is cross-fitted.  Its evidence on an error is :math:`1 / (1 + (r /
-    \varepsilon)^2)`, where :math:`r` is the error's tail rank among right decisions,
-    both by a detector fitted without them, and :math:`\varepsilon` the damage budget: a
-    smooth count of the errors that the budget would catch.  The score is the mean of
-    the members' scores on the common scale of :class:`~rarecorrect.tail_scale.
-    TailScale`, with weights :math:`\exp(-(\Delta / \sigma)^2 / 4)`, where
-    :math:`\Delta` is how far a candidate's evidence is behind the best one's and
-    :math:`\sigma` the standard error of that difference: alike where errors are few,
-    and only the best where they are many and tell the candidates apart.
+    Every candidate is fitted five times, each time without a fifth of the rows, and the
+    mean of the five is the member: nothing is fitted twice.  Its evidence on an error
+    is :math:`1 / (1 + (r / \varepsilon)^2)`, where :math:`r` is the error's tail rank
+    among right decisions, both by a detector that did not see them, and
+    :math:`\varepsilon` the damage budget: a smooth count of the errors that the budget
+    would catch.  The score is the mean of the members' scores on the common scale of
+    :class:`~rarecorrect.tail_scale.TailScale`, with weights :math:`\exp(-(\Delta /
+    \sigma)^2 / 4)`, where :math:`\Delta` is how far a candidate's evidence is behind
+    the best one's and :math:`\sigma` the standard error of that difference: alike where
+    errors are few, and only the best where they are many and tell the candidates apart.
 
     Where a box of conditions is within half a standard error of the best, it is taken
-    alone: it can be read.
+    alone, fitted on all rows: it can be read.
 
     Parameters
     ----------
@@ -96,11 +101,10 @@ class AutoDetector(BinaryDetector):
         Budget that the candidates are judged at, in (0, 1).
     candidates : list of (str, classifier), default=None
         Unfitted binary classifiers.  ``None``: Fisher's discriminant, logistic
-        regression with hard negatives, randomised trees, gradient boosting, and a box
-        of conditions.
+        regression with hard negatives, randomised trees, a box of conditions, and from
+        50 errors on gradient boosting.
     max_background : int, default=20_000
-        Right decisions that take part in the cross-fitting, a random part where there
-        are more.  Members are fitted on all rows.
+        Right decisions used, a random part where there are more.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -109,11 +113,11 @@ class AutoDetector(BinaryDetector):
         Label of right decisions, label of errors.
     candidates_ : list of Candidate
         What each one showed.
-    members_ : list of (str, classifier, TailScale, float)
-        Fitted members, their scales and weights.
+    members_ : list of (str, CrossFitted, TailScale, float)
+        Members, their scales and weights.
     cross_scores_ : ndarray of shape (n_rows,)
-        Score of every row by members that were fitted without it; NaN for rows that
-        took no part in the cross-fitting.
+        Score of every row by detectors that were fitted without it; NaN for rows of
+        the background that were not used.
     n_features_in_ : int
 
     Notes
@@ -148,7 +152,7 @@ class AutoDetector(BinaryDetector):
         sample_weight: Any = None,
         groups: Any = None,
     ) -> Self:
-        """Cross-fit the candidates, weigh them, fit the members on all rows.
+        """Cross-fit the candidates and weigh them.
 
         Parameters
         ----------
@@ -189,7 +193,7 @@ class AutoDetector(BinaryDetector):
         -------
         str
         """
-        return str(self.members_[0][1].describe(threshold, names))
+        return str(self.members_[0][1].models[0].describe(threshold, names))
 
     def _check_parameters(self) -> None:
         check_share(self.max_damage, "max_damage")
@@ -217,46 +221,41 @@ class AutoDetector(BinaryDetector):
             "groups": None if groups is None else groups[part],
             "random_state": seed,
         }
+        Z, errors = X[part], is_error[part]
         tried = [
-            _tried(name, prototype, X[part], is_error[part], options)
-            for name, prototype in self._prototypes()
+            _tried(name, prototype, Z, errors, options)
+            for name, prototype in self._prototypes(int(errors.sum()))
         ]
-        chosen = self._choose(tried, is_error[part])
-        self._fit_members(chosen, X, is_error, w, seed)
+        chosen = self._choose(tried, errors)
+        self._set_members(chosen, Z, errors, options)
         scores = chosen[0][0].scores if len(chosen) == 1 else _mean(chosen)
         self._offset = 0.0
         if len(chosen) > 1:  # `predict` cuts half-way between the means
-            means = [scores[is_error[part] == side].mean() for side in (False, True)]
+            means = [scores[errors == side].mean() for side in (False, True)]
             self._offset = float(np.mean(means))
         self.cross_scores_ = np.full(len(X), np.nan)
         self.cross_scores_[part] = scores - self._offset
 
     def _score(self, X: Array) -> FloatArray:
         if len(self.members_) == 1:
-            return detector_score(self.members_[0][1], X)
+            return self.members_[0][1].score(X)
         total = np.zeros(len(X))
         for _, member, scale, weight in self.members_:
-            total += weight * scale(detector_score(member, X))
+            total += weight * scale(member.score(X))
         return total - self._offset
 
-    def _prototypes(self) -> list[tuple[str, Any]]:
+    def _prototypes(self, n_errors: int) -> list[tuple[str, Any]]:
         if self.candidates is not None:
             return list(self.candidates)
-        boosting = HistGradientBoostingClassifier(
-            max_iter=100,
-            max_depth=4,
-            min_samples_leaf=5,
-            l2_regularization=1.0,
-            class_weight="balanced",
-            early_stopping=False,
-        )
-        return [
+        found = [
             ("Fisher", FisherDetector()),
             ("logistic", LogisticDetector()),
-            ("trees", TreesDetector()),
-            ("boosting", boosting),
+            ("trees", TreesDetector(n_estimators=_TREES_A_FOLD)),
             ("box", IntervalDetector(max_damage=self.max_damage)),
         ]
+        if n_errors >= _LEAST_TO_BOOST:
+            found.append(("boosting", BoostingDetector()))
+        return found
 
     def _choose(
         self, tried: list[_Trial | Candidate], is_error: Mask
@@ -308,24 +307,23 @@ class AutoDetector(BinaryDetector):
                 return trial.name
         return None
 
-    def _fit_members(
+    def _set_members(
         self,
         chosen: list[tuple[_Trial, float]],
-        X: Array,
+        Z: Array,
         is_error: Mask,
-        w: FloatArray | None,
-        seed: int,
+        options: dict[str, Any],
     ) -> None:
-        options: dict[str, Any] = {"sample_weight": w, "random_state": seed}
-        self.members_ = [
-            (t.name, fit_detector(t.prototype, X, is_error, **options), t.scale, weight)
-            for t, weight in chosen
-        ]
+        [first, *others] = [trial for trial, _ in chosen]
+        self.members_ = [(t.name, t.fitted, t.scale, weight) for t, weight in chosen]
+        if not others and hasattr(first.prototype, "describe"):  # one box can be read
+            whole = CrossFitted([fit_detector(first.prototype, Z, is_error, **options)])
+            self.members_ = [(first.name, whole, first.scale, 1.0)]
         for name in ("coef_", "intercept_"):  # of a fit before this one
             self.__dict__.pop(name, None)
-        if len(self.members_) == 1 and hasattr(self.members_[0][1], "coef_"):
-            self.coef_ = self.members_[0][1].coef_
-            self.intercept_ = self.members_[0][1].intercept_
+        if not others and hasattr(first.fitted, "coef_"):
+            self.coef_ = first.fitted.coef_
+            self.intercept_ = first.fitted.intercept_
 
 
 def _tried(
@@ -343,11 +341,12 @@ def _tried(
     try:
         # on so few rows threads of gradient boosting mostly wait for each other
         with threadpool_limits(1, user_api="openmp"):
-            scores = cross_scores(prototype, Z, is_error, **options)
+            fitted, scores = cross_fit(prototype, Z, is_error, **options)
         scale = TailScale.from_scores(scores[~is_error])
     except Exception as error:  # any classifier may be a candidate
         return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
-    return _Trial(name, prototype, scores, scale, time.perf_counter() - start)
+    seconds = time.perf_counter() - start
+    return _Trial(name, prototype, fitted, scores, scale, seconds)
 
 
 def _error_ranks(trial: _Trial, is_error: Mask) -> FloatArray:
