@@ -74,7 +74,26 @@ class Terms:
         legacy_accuracy: float | None = None,
         seed: int = 0,
     ) -> Terms:
-        """Terms from parameters.
+        """Terms from parameters of a corrector.
+
+        Parameters
+        ----------
+        max_damage : float or None
+            In (0, 1).
+        alert_budget : float, str or None, default=None
+            A share of traffic in (0, 1), or a text like ``"25/day"``.
+        confidence_level : float, default=0.95
+            In (0, 1).
+        time_margin : float, default=0.0
+            0 or more.
+        ledger : bool, default=True
+        legacy_accuracy : float or None, default=None
+            In (0, 1).
+        seed : int, default=0
+
+        Returns
+        -------
+        Terms
 
         Raises
         ------
@@ -111,7 +130,13 @@ class Terms:
 
     @property
     def certified_damage(self) -> float:
-        """The damage that is certified: the budget less the time margin."""
+        """The damage that is certified: the budget less the time margin.
+
+        Raises
+        ------
+        ValueError
+            If `max_damage` is None.
+        """
         if self.max_damage is None:
             raise ValueError(
                 "max_damage is None: labelled rows certify nothing; pass rows without "
@@ -135,7 +160,21 @@ class Terms:
         )
 
     def hoped_for(self, roles: Roles, *, grouped: bool) -> Certificate:
-        """The damage certificate that no rule in a fit could have bettered."""
+        """The damage certificate that no rule in a fit could have bettered.
+
+        Parameters
+        ----------
+        roles : Roles
+            What the rows of the fit were for.
+        grouped : bool
+            Whether groups, not rows, calibrate.
+
+        Returns
+        -------
+        Certificate
+            Without a threshold; its `n_calibration` counts the units that could have
+            calibrated the largest stratum.
+        """
         return Certificate(
             threshold=math.inf,
             certified=False,
@@ -174,6 +213,11 @@ class Terms:
         Returns
         -------
         LedgerEntry
+
+        Raises
+        ------
+        ValueError
+            If `max_damage` is None, or the ledger has nothing left for these rows.
         """
         options: dict[str, Any] = {
             "groups": _at(side.groups, rows),
@@ -191,42 +235,36 @@ class Terms:
             )
         return _entry("damage", found, book, mark, level, values)
 
-    def alert_entry(
-        self,
-        book: RuleBook,
-        reading: Reading,
-        scores: FloatArray,
-        rows: Indices,
-        *,
-        side: Side,
-    ) -> LedgerEntry:
-        """Certificate of the alert budget from rows that stand for traffic."""
-        assert self.alert_budget is not None
-        mark, level = self._spend(book, "alerts", reading, rows)
-        certificate = self.alert_budget.certificate(
-            scores[rows],
-            level,
-            time=_at(side.time, rows),
-            groups=_at(side.groups, rows),
-            sampling_weight=_at(side.calibration_weight, rows),
-            random_state=self.seed,
-        )
-        return _entry("alerts", {None: certificate}, book, mark, level, scores[rows])
-
     def traffic_entries(
         self, book: RuleBook, reading: Reading, scores: FloatArray, *, side: Side
     ) -> list[LedgerEntry]:
         """Certificates from unlabelled traffic: alerts, and damage by accuracy.
 
+        Parameters
+        ----------
+        book : RuleBook
+            The rules to certify, and what has been spent.
+        reading : Reading
+            Of recent traffic.
+        scores : ndarray of shape (n_rows,)
+            Of all rows, on the common scale of the book.
+        side : Side
+
+        Returns
+        -------
+        list of LedgerEntry
+            One or two.
+
         Raises
         ------
         ValueError
-            If neither an alert budget nor a legacy accuracy was given.
+            If neither an alert budget nor a legacy accuracy was given, a budget per day
+            lacks `time`, or the ledger has nothing left for these rows.
         """
         rows = np.arange(scores.size)
         entries = []
         if self.alert_budget is not None:
-            entries.append(self.alert_entry(book, reading, scores, rows, side=side))
+            entries.append(self._alert_entry(book, reading, scores, rows, side=side))
         if self.max_damage is not None and self.legacy_accuracy is not None:
             mark, level = self._spend(book, "damage", reading, rows)
             certificate = alert_threshold(
@@ -256,7 +294,28 @@ class Terms:
         strata: Array | None,
         side: Side,
     ) -> list[LedgerEntry]:
-        """Certificates from the rows held out in a fit, as far as they reach."""
+        """Certificates from the rows held out in a fit, as far as they reach.
+
+        Parameters
+        ----------
+        book : RuleBook
+            The rules just learnt.
+        reading : Reading
+        roles : Roles
+            What the rows are for.
+        strata : ndarray of shape (n_rows,) or None
+        side : Side
+
+        Returns
+        -------
+        list of LedgerEntry
+            None for a budget that no row was held out for.
+
+        Raises
+        ------
+        ValueError
+            If a budget per day lacks `time`, or is given parts of days.
+        """
         rows = roles.calibration
         fresh = np.concatenate([rows, roles.apart])
         # a row that was learnt from: its score says nothing, so it is an alert
@@ -273,9 +332,31 @@ class Terms:
             traffic = self._held_out_traffic(roles, side)
             if traffic.size:
                 entries.append(
-                    self.alert_entry(book, reading, scores, traffic, side=side)
+                    self._alert_entry(book, reading, scores, traffic, side=side)
                 )
         return entries
+
+    def _alert_entry(
+        self,
+        book: RuleBook,
+        reading: Reading,
+        scores: FloatArray,
+        rows: Indices,
+        *,
+        side: Side,
+    ) -> LedgerEntry:
+        """Certificate of the alert budget from rows that stand for traffic."""
+        assert self.alert_budget is not None
+        mark, level = self._spend(book, "alerts", reading, rows)
+        certificate = self.alert_budget.certificate(
+            scores[rows],
+            level,
+            time=_at(side.time, rows),
+            groups=_at(side.groups, rows),
+            sampling_weight=_at(side.calibration_weight, rows),
+            random_state=self.seed,
+        )
+        return _entry("alerts", {None: certificate}, book, mark, level, scores[rows])
 
     def _held_out_traffic(self, roles: Roles, side: Side) -> Indices:
         """Rows that stand for traffic in a fit.

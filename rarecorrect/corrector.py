@@ -589,6 +589,16 @@ default="all"
     def set_params(self, **params: Any) -> Self:
         """Set parameters; those of a fitted legacy model are refused.
 
+        Parameters
+        ----------
+        **params : object
+            By name; ``estimator__C`` is the parameter ``C`` of an unfitted estimator.
+
+        Returns
+        -------
+        ErrorCorrector
+            The same object.
+
         Raises
         ------
         ValueError

@@ -15,6 +15,7 @@ Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 N_FOLDS = 5
+_FEW = 100
 
 
 class CrossFitted:
@@ -24,6 +25,8 @@ class CrossFitted:
     ----------
     models : list of classifier
         Fitted.
+    rows : ndarray of shape (n_rows, n_features)
+        Some, to see whether the models are linear: to have ``coef_`` is not enough.
 
     Attributes
     ----------
@@ -42,11 +45,13 @@ class CrossFitted:
     ((1, 2), True)
     """
 
-    def __init__(self, models: list[Any]) -> None:
+    def __init__(self, models: list[Any], rows: Array) -> None:
         self.models = models
-        if all(hasattr(m, "coef_") and hasattr(m, "intercept_") for m in models):
-            self.coef_ = np.mean([m.coef_ for m in models], axis=0)
-            self.intercept_ = np.mean([m.intercept_ for m in models], axis=0)
+        forms = [linear_form(model, rows) for model in models]
+        coefs = [coef for coef, _ in forms if coef is not None]
+        if len(coefs) == len(models):
+            self.coef_ = np.mean(coefs, axis=0)[None, :]
+            self.intercept_ = np.array([np.mean([offset for _, offset in forms])])
 
     def score(self, Z: Array) -> FloatArray:
         """Mean score of the models, high = error.
@@ -119,7 +124,7 @@ def cross_fit(
                 f"detector {type(detector).__name__} gave {bad} NaN scores"
             )
         models.append(fitted)
-    return CrossFitted(models), scores
+    return CrossFitted(models, Z[:_FEW]), scores
 
 
 def cross_scores(
@@ -169,6 +174,30 @@ def fit_detector(
     """Clone of a detector, fitted on some rows; seeded wherever it has no seed.
 
     One that knows `groups` in ``fit`` gets them.
+
+    Parameters
+    ----------
+    detector : classifier
+        Unfitted prototype.
+    Z : ndarray of shape (n_rows, n_features)
+    is_error : ndarray of bool of shape (n_rows,)
+    rows : ndarray of bool of shape (n_rows,), default=slice(None)
+        Those to fit on.
+    sample_weight : ndarray of shape (n_rows,), optional
+    random_state : int, default=0
+    groups : ndarray of shape (n_rows,), optional
+
+    Returns
+    -------
+    classifier
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> Z = np.arange(4.0)[:, None]
+    >>> fitted = fit_detector(LogisticRegression(), Z, Z[:, 0] > 1)
+    >>> fitted.random_state, fitted.classes_.tolist()
+    (0, [0, 1])
     """
     fitted = clone(detector)
     free = [
@@ -190,10 +219,28 @@ def detector_score(detector: Any, Z: Array) -> FloatArray:
 
     A row that it cannot score is NaN.
 
+    Parameters
+    ----------
+    detector : classifier
+        Fitted.
+    Z : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+
     Raises
     ------
     ValueError
         If the detector has no score at all.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> Z = np.array([[0.0], [1.0], [4.0], [5.0]])
+    >>> fitted = GaussianNB().fit(Z, [0, 0, 1, 1])
+    >>> abs(detector_score(fitted, np.array([[2.5]])).round(6)).tolist()
+    [0.0]
     """
     if hasattr(detector, "decision_function"):
         score = np.asarray(detector.decision_function(Z), dtype=float).reshape(len(Z))
@@ -209,10 +256,66 @@ def detector_score(detector: Any, Z: Array) -> FloatArray:
     return score
 
 
+def linear_form(detector: Any, Z: Array) -> tuple[FloatArray | None, float]:
+    """Weights and offset of a detector whose score is linear in `Z`, else None.
+
+    It is not enough that a detector has ``coef_``: the form is compared with its
+    scores on rows of `Z`.
+
+    Parameters
+    ----------
+    detector : classifier
+        Fitted.
+    Z : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    coef : ndarray of shape (n_features,) or None
+    intercept : float
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> Z = np.array([[0.0], [1.0], [2.0], [3.0]])
+    >>> model = LogisticRegression().fit(Z, [0, 0, 1, 1])
+    >>> coef, intercept = linear_form(model, Z)
+    >>> bool(np.allclose(Z @ coef + intercept, model.decision_function(Z)))
+    True
+    """
+    coef = np.asarray(getattr(detector, "coef_", np.empty((0, 0))))
+    if coef.shape != (1, Z.shape[1]) or not hasattr(detector, "intercept_"):
+        return None, 0.0
+    weights = coef[0].astype(float)
+    offset = float(np.ravel(detector.intercept_)[0])
+    rows = Z[:_FEW]
+    mine, its = rows @ weights + offset, detector_score(detector, rows)
+    if not np.allclose(mine, its, rtol=1e-4, atol=1e-4 * (1 + np.abs(its).max())):
+        return None, 0.0
+    return weights, offset
+
+
 def folds(is_error: Mask, groups: Array | None, rng: np.random.Generator) -> Indices:
     """Fold of every row; errors and right decisions are spread evenly.
 
     A single error (or group of errors) is in fold -1: in every training part.
+
+    Parameters
+    ----------
+    is_error : ndarray of bool of shape (n_rows,)
+    groups : ndarray of shape (n_rows,) or None
+        Rows of one group share a fold.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of int of shape (n_rows,)
+
+    Examples
+    --------
+    >>> is_error = np.arange(12) >= 10
+    >>> fold = folds(is_error, None, np.random.default_rng(0))
+    >>> np.bincount(fold[:10]).tolist(), len(set(fold[10:].tolist()))
+    ([2, 2, 2, 2, 2], 2)
     """
     units = np.arange(is_error.size) if groups is None else _codes(groups)
     error_units = np.unique(units[is_error])

@@ -59,6 +59,22 @@ class FitReport:
         Classes or segments among the rows passed to `fit`.
     n_passed : int
         Rows passed when something was last certified, in `fit` or `certify`.
+
+    Examples
+    --------
+    A model that always says no, and 20 rows where it is wrong:
+
+    >>> from sklearn.dummy import DummyClassifier
+    >>> from rarecorrect import ErrorCorrector
+    >>> rng = np.random.default_rng(0)
+    >>> X, y = rng.normal(size=(1000, 2)), np.repeat(["yes", "no"], [20, 980])
+    >>> X[:20] += 5
+    >>> model = DummyClassifier().fit([[0.0, 0.0]], ["no"])
+    >>> report = ErrorCorrector(model, random_state=0).fit(X, y).report_
+    >>> report.n_errors, report.n_background, report.n_calibration
+    (20, 490, 490)
+    >>> print(report.certificates[0])
+    changes at most 1 % of right decisions (96 % confidence, 490 rows, 0 above)
     """
 
     legacy: str
@@ -242,7 +258,7 @@ class FitReport:
         if self.book.event == "fit" and all(c.n_calibration for c in off.values()):
             most = max(map(self._rows_to_pass, off.values()))
             way += f", or about {most:,} more rows of all kinds to fit"
-        return f"{enumerated(listed)}; {way}"
+        return f"{_enumerated(listed)}; {way}"
 
     def _has_rule(self, stratum: Hashable) -> bool:
         """Whether an active rule could change anything there, certified or not."""
@@ -315,7 +331,7 @@ class FitReport:
             found += [
                 str(c) for s, c in entry.certificates.items() if kept.get(s) is not c
             ]
-        return f"{enumerated(found)}; the certificate in force stays" if found else ""
+        return f"{_enumerated(found)}; the certificate in force stays" if found else ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON."""
@@ -375,10 +391,32 @@ def cross_validated_gain(
 ) -> tuple[float, float, float]:
     """Share of left-out errors above a threshold, with its nominal interval.
 
-    The threshold is one for all, or an array with one for each left-out error.  Errors
-    that another rule would win are not above any.  Errors took part in fitting each
-    other's detectors, so the Clopper-Pearson interval is nominal.  NaN where nothing
-    could be left out.
+    Errors that another rule would win are not above any.  Errors took part in fitting
+    each other's detectors, so the Clopper-Pearson interval is nominal.
+
+    Parameters
+    ----------
+    rule : Rule
+    threshold : float or ndarray of shape (n_errors,)
+        On the common scale: one for all, or one for each left-out error.
+    confidence_level : float, default=0.95
+        Of the interval, in (0, 1).
+
+    Returns
+    -------
+    gain, low, high : float
+        All NaN where nothing could be left out.
+
+    Examples
+    --------
+    >>> from rarecorrect.detectors import FisherDetector
+    >>> from rarecorrect.tail_scale import TailScale
+    >>> scale = TailScale.from_scores(np.arange(100.0))
+    >>> left_out = np.array([1.0, 4.0, 5.0, 6.0])
+    >>> rule = Rule("to fraud", "fraud", FisherDetector(), scale, left_out=left_out)
+    >>> gain, low, high = cross_validated_gain(rule, 3.0)
+    >>> gain, round(low, 2), round(high, 2)
+    (0.75, 0.19, 0.99)
     """
     scores = rule.left_out
     if scores.size == 0 or np.isnan(scores).any():
@@ -414,12 +452,12 @@ def _rule_record(rule: Rule) -> dict[str, Any]:
     return record
 
 
-def enumerated(texts: Sequence[str]) -> str:
+def _enumerated(texts: Sequence[str]) -> str:
     """List texts; of many the first ones, and how many there are besides.
 
     Examples
     --------
-    >>> enumerated(["a", "b"]), enumerated(list("abcdefg"))
+    >>> _enumerated(["a", "b"]), _enumerated(list("abcdefg"))
     ('a, b', 'a, b, c, d, e and 2 more')
     """
     more = len(texts) - _MOST_LISTED

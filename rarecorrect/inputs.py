@@ -26,12 +26,23 @@ from rarecorrect.roles import Side
 
 Array = npt.NDArray[Any]
 
-MISSING = "(missing)"
+_MISSING = "(missing)"
 _PER = (None, "class", "segment")
 
 
 def side_of(n: int, **columns: Any) -> Side:
     """Columns beside `n` rows, as arrays.
+
+    Parameters
+    ----------
+    n : int
+        Number of rows.
+    **columns : array-like of shape (n,) or None
+        By the names that :class:`~rarecorrect.roles.Side` has for them.
+
+    Returns
+    -------
+    Side
 
     Raises
     ------
@@ -84,10 +95,22 @@ def strata_of(labels: Array, segment: Array | None, per: str | None) -> Array | 
 def check_labels(X: Any, y: Any) -> Array:
     """True labels of the rows of `X`, as an array.
 
+    Parameters
+    ----------
+    X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
+    y : array-like of shape (n_rows,)
+        All int, all str or all bool.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+
     Raises
     ------
     ValueError
         For no labels, infinite or missing ones, continuous ones, or a wrong length.
+    TypeError
+        For labels of more than one kind.
 
     Examples
     --------
@@ -111,10 +134,23 @@ def check_labels(X: Any, y: Any) -> Array:
 def refuse_one_dimension(X: Any) -> None:
     """Refuse a flat array of numbers.
 
+    Parameters
+    ----------
+    X : object
+        Rows; a list of texts, say, is left to the legacy model.
+
     Raises
     ------
     ValueError
         With the way to reshape it.
+
+    Examples
+    --------
+    >>> refuse_one_dimension(np.zeros(2))
+    Traceback (most recent call last):
+        ...
+    ValueError: Expected 2D array, got 1D array of 2 numbers instead. Reshape ...
+    >>> refuse_one_dimension(["a text", "another text"])
     """
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype.kind in "biuf":
         raise ValueError(
@@ -128,6 +164,26 @@ def cloned_parameter(name: str, value: Any) -> Any:
 
     ``clone`` would unfit a model in service, and the next fit would silently refit it:
     a model is cloned only if it is proven unfitted.
+
+    Parameters
+    ----------
+    name : str
+        Of a parameter of :class:`~rarecorrect.ErrorCorrector`.
+    value : object
+
+    Returns
+    -------
+    object
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> model = LogisticRegression()
+    >>> cloned_parameter("estimator", model) is model
+    False
+    >>> model = model.fit([[0.0], [1.0]], [0, 1])
+    >>> cloned_parameter("estimator", model) is model
+    True
     """
     if name == "features" and isinstance(value, list | tuple):
         return type(value)(cloned_parameter(name, item) for item in value)
@@ -150,6 +206,16 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     ------
     ValueError
         With the parameter, its value and what it may be.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from rarecorrect import ErrorCorrector
+    >>> corrector = ErrorCorrector(LogisticRegression(), action="drop")
+    >>> check_parameters(corrector.get_params(deep=False))
+    Traceback (most recent call last):
+        ...
+    ValueError: action must be 'relabel' or 'flag', got 'drop'
     """
     check_legacy_model(params["estimator"])
     if params["action"] not in ("relabel", "flag"):
@@ -236,7 +302,7 @@ def _as_segments(column: Array) -> Array:
     if column.dtype.kind in "biuU":
         return column
     codes, found = pd.factorize(pd.Series(column).astype(object))
-    names = [*map(_segment, found), _Name(MISSING)]  # code -1 is the last
+    names = [*map(_segment, found), _Name(_MISSING)]  # code -1 is the last
     only_text = all(isinstance(name, str) for name in names)
     return np.array(names, dtype=None if only_text else object)[codes]
 

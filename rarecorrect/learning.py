@@ -15,9 +15,9 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
-from rarecorrect.cross_fitting import cross_scores, fit_detector
+from rarecorrect.cross_fitting import cross_scores, fit_detector, linear_form
 from rarecorrect.ledger import fingerprint
-from rarecorrect.rule import Rule, effective, linear_form
+from rarecorrect.rule import Rule, effective
 from rarecorrect.tail_scale import TailScale
 
 Array = npt.NDArray[Any]
@@ -42,6 +42,16 @@ class FittingRows:
     sample_weight, groups, case_id : ndarray of shape (n_rows,) or None
     strata : ndarray of shape (n_rows,) or None
         Class or segment of every row, where thresholds differ.
+
+    Examples
+    --------
+    The legacy model says 0 on five rows, and is wrong on the last two:
+
+    >>> Z, y, labels = np.eye(5), np.array([0, 0, 0, 1, 1]), np.zeros(5, dtype=int)
+    >>> right, errors = np.flatnonzero(y == labels), np.flatnonzero(y != labels)
+    >>> rows = FittingRows(Z, y, labels, right, errors)
+    >>> rows.right.tolist(), rows.errors.tolist()
+    ([0, 1, 2], [3, 4])
     """
 
     Z: Array
@@ -57,14 +67,26 @@ class FittingRows:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A rule that was not learnt, and why."""
+    """A rule that was not learnt, and why.
+
+    Attributes
+    ----------
+    name : str
+        Name that the rule would have had.
+    reason : str
+
+    Examples
+    --------
+    >>> print(Refusal("to fraud", "no error of this kind").reason)
+    no error of this kind
+    """
 
     name: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class Confusion:
+class _Confusion:
     """Errors with one true label, made from some legacy labels."""
 
     to: Any
@@ -94,17 +116,38 @@ def learn_rules(
     rows : FittingRows
     detector : classifier
         Unfitted prototype; cloned.
-    confusions : "all", list of labels, or list of (legacy label, true label)
-    action : {"relabel", "flag"}
-    random_state : int
+    confusions : "all", list of labels or list of (legacy label, true label), \
+default="all"
+    action : {"relabel", "flag"}, default="relabel"
+    random_state : int, default=0
         Seed of the folds, and of detectors that take one and have none.
-    n_jobs : int or None
+    n_jobs : int or None, default=None
         Rules learnt at once.
 
     Returns
     -------
     rules : list of Rule
     refused : list of Refusal
+
+    Raises
+    ------
+    ValueError
+        For a confusion that is neither a label nor a pair of labels.
+
+    Examples
+    --------
+    The legacy model says 0 everywhere, and is wrong on the last 10 rows:
+
+    >>> from rarecorrect.detectors import FisherDetector
+    >>> rng = np.random.default_rng(0)
+    >>> Z = np.vstack([rng.normal(size=(200, 2)), rng.normal(6, 1, size=(10, 2))])
+    >>> y, labels = np.repeat([0, 1], [200, 10]), np.zeros(210, dtype=int)
+    >>> rows = FittingRows(Z, y, labels, np.arange(200), np.arange(200, 210))
+    >>> rules, refused = learn_rules(rows, FisherDetector(), confusions=[1, 2])
+    >>> [(rule.name, rule.n_errors) for rule in rules]
+    [('to 1', 10)]
+    >>> refused
+    [Refusal(name='to 2', reason='no error of this kind')]
     """
     wanted = list(_confusions(rows, confusions))
     made = Parallel(n_jobs=n_jobs)(
@@ -121,13 +164,31 @@ def learn_rules(
 
 
 def takes_sample_weight(detector: Any) -> bool:
-    """Whether ``fit`` of a detector knows sample weights."""
+    """Whether ``fit`` of a detector knows sample weights.
+
+    Parameters
+    ----------
+    detector : classifier
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> takes_sample_weight(LogisticRegression())
+    True
+    >>> takes_sample_weight(KNeighborsClassifier())
+    False
+    """
     return bool(has_fit_parameter(detector, "sample_weight"))
 
 
 def _learn_rule(
     rows: FittingRows,
-    confusion: Confusion,
+    confusion: _Confusion,
     detector: Any,
     action: str,
     random_state: int,
@@ -210,10 +271,10 @@ def _lacking(rows: FittingRows, errors: Indices, right: Indices) -> str:
     return ""
 
 
-def _confusions(rows: FittingRows, wanted: Any) -> Iterator[Confusion]:
+def _confusions(rows: FittingRows, wanted: Any) -> Iterator[_Confusion]:
     if isinstance(wanted, str):
         for label in np.unique(rows.y[rows.errors]).tolist():
-            yield Confusion(label, None)
+            yield _Confusion(label, None)
         return
     for item in wanted:
         single = isinstance(item, str) or not np.iterable(item)
@@ -222,9 +283,9 @@ def _confusions(rows: FittingRows, wanted: Any) -> Iterator[Confusion]:
             for v in ([item] if single else item)
         ]
         if single:
-            yield Confusion(labels[0], None)
+            yield _Confusion(labels[0], None)
         elif len(labels) == 2:
-            yield Confusion(labels[1], (labels[0],))
+            yield _Confusion(labels[1], (labels[0],))
         else:
             raise ValueError(
                 f"confusions must hold true labels or (legacy label, true label), got "
@@ -232,7 +293,7 @@ def _confusions(rows: FittingRows, wanted: Any) -> Iterator[Confusion]:
             )
 
 
-def _errors_of(rows: FittingRows, confusion: Confusion) -> Indices:
+def _errors_of(rows: FittingRows, confusion: _Confusion) -> Indices:
     inside = rows.y[rows.errors] == confusion.to
     if confusion.from_labels is not None:
         labels = rows.labels[rows.errors]

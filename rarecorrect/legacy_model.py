@@ -16,10 +16,23 @@ from rarecorrect._compat import safe_indexing
 def check_legacy_model(estimator: Any) -> None:
     """Refuse what cannot be a legacy model.
 
+    Parameters
+    ----------
+    estimator : object
+
     Raises
     ------
     ValueError
         For a regressor, or an object that does not predict.
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LinearRegression, LogisticRegression
+    >>> check_legacy_model(LogisticRegression())
+    >>> check_legacy_model(LinearRegression())
+    Traceback (most recent call last):
+        ...
+    ValueError: estimator must be a classifier, fitted or not, got LinearRegression...
     """
     tags = tags_of(estimator)
     kind = None if tags is None else tags.estimator_type
@@ -34,7 +47,24 @@ def check_legacy_model(estimator: Any) -> None:
 
 
 def tags_of(estimator: Any) -> Tags | None:
-    """Tags of an object, or None if it has none, alone or in a ``FrozenEstimator``."""
+    """Tags of an object, or None if it has none, alone or in a ``FrozenEstimator``.
+
+    Parameters
+    ----------
+    estimator : object
+
+    Returns
+    -------
+    Tags or None
+
+    Examples
+    --------
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> tags_of(FrozenEstimator(LogisticRegression())).estimator_type
+    'classifier'
+    >>> tags_of(FrozenEstimator("a model of another library")) is None
+    True
+    """
     if not hasattr(estimator, "__sklearn_tags__"):
         return None
     try:
@@ -47,6 +77,14 @@ def keeps_fitted_state(estimator: Any) -> bool:
     """Whether an object that has ``fit`` says that it is fitted.
 
     It says so by its own ``__sklearn_is_fitted__`` or an attribute such as ``coef_``.
+
+    Parameters
+    ----------
+    estimator : object
+
+    Returns
+    -------
+    bool
 
     Examples
     --------

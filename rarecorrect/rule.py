@@ -185,30 +185,3 @@ def effective(
 def _plain(label: Any) -> Any:
     """A label as a Python value: the same text for 1 and ``np.int64(1)``."""
     return label.item() if isinstance(label, np.generic) else label
-
-
-def linear_form(detector: Any, Z: Array) -> tuple[FloatArray | None, float]:
-    """Weights and offset of a detector whose score is linear in `Z`, else None.
-
-    It is not enough that a detector has ``coef_``: the form is compared with its
-    scores on rows of `Z`.
-
-    Examples
-    --------
-    >>> from sklearn.linear_model import LogisticRegression
-    >>> Z = np.array([[0.0], [1.0], [2.0], [3.0]])
-    >>> model = LogisticRegression().fit(Z, [0, 0, 1, 1])
-    >>> coef, intercept = linear_form(model, Z)
-    >>> bool(np.allclose(Z @ coef + intercept, model.decision_function(Z)))
-    True
-    """
-    coef = np.asarray(getattr(detector, "coef_", np.empty((0, 0))))
-    if coef.shape != (1, Z.shape[1]) or not hasattr(detector, "intercept_"):
-        return None, 0.0
-    weights = coef[0].astype(float)
-    offset = float(np.ravel(detector.intercept_)[0])
-    rows = Z[:100]
-    mine, its = rows @ weights + offset, detector_score(detector, rows)
-    if not np.allclose(mine, its, rtol=1e-4, atol=1e-4 * (1 + np.abs(its).max())):
-        return None, 0.0
-    return weights, offset

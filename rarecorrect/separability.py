@@ -54,6 +54,15 @@ class DataNeeded:
     by_rows : tuple of (int, float, float)
         Calibration rows, the share of the budget that they use on average, and the gain
         with that share.
+
+    Examples
+    --------
+    Ten errors that no feature tells from right decisions:
+
+    >>> rng = np.random.default_rng(0)
+    >>> found = data_needed(rng.normal(size=(1000, 2)), rng.normal(size=(10, 2)))
+    >>> found.verdict
+    '10 errors cannot tell this gain from chance; label 20 or more'
     """
 
     n_errors: int

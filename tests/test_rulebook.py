@@ -15,9 +15,9 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from rarecorrect.certify import certified_threshold, stratified_thresholds
-from rarecorrect.cross_fitting import detector_score
+from rarecorrect.cross_fitting import detector_score, linear_form
 from rarecorrect.ledger import LedgerEntry, level_to_spend
-from rarecorrect.rule import Rule, effective, linear_form
+from rarecorrect.rule import Rule, effective
 from rarecorrect.rulebook import RuleBook
 from rarecorrect.tail_scale import TailScale
 

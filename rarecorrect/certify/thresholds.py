@@ -106,11 +106,12 @@ def stratified_thresholds(
 
     Parameters
     ----------
-    scores, max_damage, confidence_level, groups, sampling_weight, random_state, \
-population
+    scores : array-like of shape (n,)
         As in :func:`certified_threshold`.
     strata : array-like of shape (n,)
         Class or segment of every row.
+    max_damage, confidence_level, groups, sampling_weight, random_state, population
+        As in :func:`certified_threshold`.
 
     Returns
     -------

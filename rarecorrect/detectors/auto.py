@@ -317,7 +317,8 @@ class AutoDetector(BinaryDetector):
         [first, *others] = [trial for trial, _ in chosen]
         self.members_ = [(t.name, t.fitted, t.scale, weight) for t, weight in chosen]
         if not others and hasattr(first.prototype, "describe"):  # one box can be read
-            whole = CrossFitted([fit_detector(first.prototype, Z, is_error, **options)])
+            box = fit_detector(first.prototype, Z, is_error, **options)
+            whole = CrossFitted([box], Z)
             self.members_ = [(first.name, whole, first.scale, 1.0)]
         for name in ("coef_", "intercept_"):  # of a fit before this one
             self.__dict__.pop(name, None)
