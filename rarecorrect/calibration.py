@@ -41,6 +41,9 @@ class Terms:
     confidence_level : float
     time_margin : float
         ``max_damage / (1 + time_margin)`` is certified.
+    contamination : float
+        Assumed upper bound of the share of hidden errors among decisions taken for
+        right; 0: none are hidden.
     ledger : bool
         Keep confidence for later certificates on the same rows.
     legacy_accuracy : float or None
@@ -58,6 +61,7 @@ class Terms:
     alert_budget: AlertBudget | None
     confidence_level: float
     time_margin: float
+    contamination: float
     ledger: bool
     legacy_accuracy: float | None
     seed: int
@@ -70,6 +74,7 @@ class Terms:
         alert_budget: Any = None,
         confidence_level: float = 0.95,
         time_margin: float = 0.0,
+        contamination: float = 0.0,
         ledger: bool = True,
         legacy_accuracy: float | None = None,
         seed: int = 0,
@@ -86,6 +91,8 @@ class Terms:
             In (0, 1).
         time_margin : float, default=0.0
             0 or more.
+        contamination : float, default=0.0
+            In [0, 1), and with the budget below 1.
         ledger : bool, default=True
         legacy_accuracy : float or None, default=None
             In (0, 1).
@@ -107,6 +114,13 @@ class Terms:
             check_share(legacy_accuracy, "legacy_accuracy")
         if not isinstance(time_margin, Real) or not 0 <= time_margin < math.inf:
             raise ValueError(f"time_margin must be 0 or more, got {time_margin!r}")
+        if not isinstance(contamination, Real) or not 0 <= contamination < 1:
+            raise ValueError(f"contamination must lie in [0, 1), got {contamination!r}")
+        if max_damage is not None and max_damage + contamination >= 1:
+            raise ValueError(
+                f"max_damage={max_damage:g} and contamination={contamination:g} add up "
+                "to 1 or more: nothing would be promised; lower one of them"
+            )
         alerts = AlertBudget.parse(alert_budget)
         if max_damage is None and alerts is None:
             raise ValueError(
@@ -117,6 +131,7 @@ class Terms:
             alerts,
             confidence_level,
             time_margin,
+            contamination,
             ledger,
             legacy_accuracy,
             seed,
@@ -145,10 +160,32 @@ class Terms:
         return self.max_damage / (1 + self.time_margin)
 
     @property
+    def mixed_damage(self) -> float:
+        """Share of the decisions taken for right that may be changed.
+
+        That of right ones, and the hidden errors among them, which should be changed.
+        """
+        return self.certified_damage + self.contamination
+
+    def budget_for(self, mixed_damage: float) -> float:
+        """The `max_damage` with which a share of mixed decisions is certified.
+
+        Parameters
+        ----------
+        mixed_damage : float
+
+        Returns
+        -------
+        float
+            The margin taken off and the hidden errors are put back.
+        """
+        return (mixed_damage - self.contamination) * (1 + self.time_margin)
+
+    @property
     def likely_damage(self) -> float:
         """Share of right decisions that the rules will be allowed to change, about."""
         if self.max_damage is not None:
-            return self.certified_damage
+            return self.mixed_damage
         rate = None if self.alert_budget is None else self.alert_budget.rate
         return 0.01 if rate is None else rate
 
@@ -181,7 +218,7 @@ class Terms:
             n_calibration=roles.n_possible,
             n_exceeding=0,
             n_allowed=-1,
-            max_damage=math.nan if self.max_damage is None else self.certified_damage,
+            max_damage=math.nan if self.max_damage is None else self.mixed_damage,
             confidence_level=roles.level,
             unit="groups" if grouped else "rows",
         )
@@ -223,10 +260,11 @@ class Terms:
             "groups": _at(side.groups, rows),
             "sampling_weight": _at(side.calibration_weight, rows),
             "random_state": self.seed,
+            "population": self._population(),
         }
         mark, level = self._spend(book, "damage", reading, rows)
         found: Mapping[Hashable, Certificate]
-        budget, values = self.certified_damage, scores[rows]
+        budget, values = self.mixed_damage, scores[rows]
         if strata is None:
             found = {None: certified_threshold(values, budget, level, **options)}
         else:
@@ -379,6 +417,17 @@ class Terms:
                     "whole days; mask whole days, or pass them to certify(X, time=...)"
                 )
         return roles.traffic
+
+    def _population(self) -> str:
+        """What calibration rows are a sample of, with what is taken for granted."""
+        if not self.contamination:
+            return "right decisions"
+        worst = self.mixed_damage / (1 - self.contamination)
+        return (
+            f"decisions taken for right, so at most {100 * worst:.4g} % of right ones "
+            f"if at most {100 * self.contamination:.4g} % of them are hidden errors "
+            "(assumed, not certified),"
+        )
 
     def _spend(
         self, book: RuleBook, kind: str, reading: Reading, rows: Indices

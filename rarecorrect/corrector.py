@@ -122,6 +122,13 @@ default="all"
         day exceeds it with probability at most 0.10).
     time_margin : float, default=0.0
         Certify ``max_damage / (1 + time_margin)``, as a reserve for drift.
+    contamination : float, default=0.0
+        Assumed upper bound `c` of the share of hidden errors among the decisions that
+        are taken for right (in every class or segment, with `per`): cases of the very
+        kind that is corrected, and not known yet.  They should be changed, but count as
+        damage and eat the budget.  With it, a share of ``max_damage + c`` of these
+        decisions may change; that is certified.  That at most ``max_damage`` of the
+        right ones do is not, in the worst case it is ``(max_damage + c) / (1 - c)``.
     ledger : bool, default=True
         Keep a fifth of the error probability for certificates of edited rule books on
         the same rows.  ``False``: spend all of it in the first.
@@ -206,6 +213,7 @@ default="all"
         per: str | None = None,
         alert_budget: float | str | None = None,
         time_margin: float = 0.0,
+        contamination: float = 0.0,
         ledger: bool = True,
         legacy_accuracy: float | None = None,
         calibration_fraction: float | str = "auto",
@@ -225,6 +233,7 @@ default="all"
         self.per = per
         self.alert_budget = alert_budget
         self.time_margin = time_margin
+        self.contamination = contamination
         self.ledger = ledger
         self.legacy_accuracy = legacy_accuracy
         self.calibration_fraction = calibration_fraction
@@ -641,6 +650,7 @@ default="all"
             alert_budget=self.alert_budget,
             confidence_level=self.confidence_level,
             time_margin=self.time_margin,
+            contamination=self.contamination,
             ledger=self.ledger,
             legacy_accuracy=self.legacy_accuracy,
             seed=self._seed,
@@ -683,7 +693,7 @@ default="all"
     ) -> tuple[Reading, Roles]:
         """One pass of the legacy model; what every row is for."""
         plan = SplitPlan(
-            None if self.max_damage is None else terms.certified_damage,
+            None if self.max_damage is None else terms.mixed_damage,
             terms.first_level,
             self.calibration_fraction,
             self.shuffle,

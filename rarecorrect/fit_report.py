@@ -175,11 +175,9 @@ class FitReport:
         """
         entry, possible = book.entry("damage"), self.possible
         if terms.max_damage is not None and (
-            terms.certified_damage != possible.max_damage
+            terms.mixed_damage != possible.max_damage
         ):  # the fit held out rows for another budget: none for this one
-            possible = replace(
-                possible, max_damage=terms.certified_damage, n_calibration=0
-            )
+            possible = replace(possible, max_damage=terms.mixed_damage, n_calibration=0)
         return replace(
             self,
             book=book,
@@ -295,8 +293,8 @@ class FitReport:
             if n
             else f"pass {missing:,} more"
         ]
-        if best.smallest_damage < 1:  # times the margin that was taken off the budget
-            enough = best.smallest_damage * self.terms.max_damage / budget
+        enough = self.terms.budget_for(best.smallest_damage)
+        if enough < 1:
             ways.append(f"set max_damage={_rounded_up(enough):g}")
         first = 1 - FIRST_SHARE * (1 - wanted)
         if self.terms.ledger and n and np.isclose(level, first):

@@ -109,6 +109,7 @@ def cases() -> Iterator[Case]:
         ("relabel", relabel, 1000, 0.02, 0),
         ("per class", per_class, 500, 0.05, 0),
         ("flag", flag, 400, 0.05, 0),
+        ("hidden errors", hidden_errors, 600, 0.05, 100),
         ("auto, 20 random candidates", random_candidates, 400, 0.05, 60),
         ("legacy model fitted inside", fitted_inside, 600, 0.05, 0),
         ("fitted inside, rare labels", rare_labels, 600, 0.05, 0),
@@ -165,6 +166,22 @@ def flag(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     yield Trial("fit", damage, damage > eps, allowed, found.n_allowed)
     kept = bool((trace["after"] == trace["before"]).all())
     yield Trial("predict changes a label", 0.0, not kept, (0.0, 0.0), found.n_allowed)
+
+
+def hidden_errors(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """Half of the errors count as right; a bound of their share is given."""
+    population = two_classes()
+    wrong = ~population.right
+    hidden = wrong & (np.arange(len(wrong)) % 2 == 0)
+    known = replace(population, y=np.where(hidden, population.labels, population.y))
+    share = 1.2 * hidden.sum() / known.right.sum()
+    options: Options = {"max_damage": eps, "contamination": share, "confusions": [1]}
+    corrector = fitted(known, known.rows(n, rng), rng, **options)
+    mixed = _pooled("taken for right", known, corrector, eps + share)
+    yield mixed
+    damage, worst = _damage(population, corrector), (eps + share) / (1 - share)
+    allowed = (0.0, mixed.allowed[1])
+    yield Trial("right, worst case", damage, damage > worst, allowed, mixed.n_allowed)
 
 
 def random_candidates(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
