@@ -5,10 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
+from rarecorrect_tabular.alerts import run_alerts
 from rarecorrect_tabular.loader import TransactionTable
 from rarecorrect_tabular.methods import Method, available_methods
 from rarecorrect_tabular.protocol import Outcome, Plan, run_task, shortcoming
@@ -62,6 +64,8 @@ class BenchmarkResult:
     frame : DataFrame
         One row per task, reading, number of cases, draw, method, budget and window.
     outcome : Outcome
+    alerts : list of dict
+        One row per task, number of cases, draw, method and daily cap.
     tasks : list of TaskFacts
     tuned : list of TunedPeer
     plan : Plan
@@ -72,6 +76,7 @@ class BenchmarkResult:
 
     frame: pd.DataFrame
     outcome: Outcome
+    alerts: list[dict[str, Any]]
     tasks: list[TaskFacts]
     tuned: list[TunedPeer]
     plan: Plan
@@ -128,7 +133,8 @@ def run_benchmark(
     unknown = sorted(set(scenarios) - set(known))
     if unknown:
         raise ValueError(f"no scenario {unknown[0]!r} in this table; it has {known}")
-    outcome, facts, tuned = Outcome(), [], []
+    outcome = Outcome()
+    alerts, facts, tuned = [], [], []
     if methods is None:
         methods, missing = available_methods()
         outcome.notes += [
@@ -147,11 +153,13 @@ def run_benchmark(
             show.task(task.name, plan.steps(task))
             all_methods = methods | tuned_methods(peers, methods)
             outcome.add(run_task(task, plan, all_methods, on_draw=show.draw))
+            alerts += run_alerts(task, plan, on_draw=show.draw)
     if not outcome.rows:
         raise ValueError("; ".join(outcome.notes))
     return BenchmarkResult(
         pd.DataFrame(outcome.rows),
         outcome,
+        alerts,
         facts,
         tuned,
         plan,

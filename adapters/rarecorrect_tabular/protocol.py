@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect import FisherDetector, certified_threshold
-from rarecorrect.certify import Certificate
+from rarecorrect import Certificate, FisherDetector, certified_threshold
 from rarecorrect.cross_fitting import cross_scores
 from rarecorrect.metrics import (
     clopper_pearson,
@@ -45,9 +44,14 @@ class Plan:
     permutations : int
         Of the error labels, in each cell.
     retraining_draws : int
-        Draws in each cell that the legacy model is refitted for.
+        Draws in each cell of what takes long: refitting the legacy model, and a
+        forest on all rows of whole days.
     tuning_cases : int
         Labelled cases that the peers are tuned on, once a task; 0: not tuned.
+    alert_caps : tuple of int
+        Alerts a day.
+    alert_draws : int
+        Draws for each number of labelled cases under these caps; 0: not run.
     seed : int
     sizes : Sizes
     """
@@ -61,25 +65,35 @@ class Plan:
     permutations: int = 20
     retraining_draws: int = 3
     tuning_cases: int = 100
+    alert_caps: tuple[int, ...] = (5, 25, 100)
+    alert_draws: int = 5
     seed: int = 0
     sizes: Sizes = field(default_factory=Sizes)
 
     @classmethod
     def quick(cls, seed: int = 0) -> Plan:
-        """Few draws, two numbers of cases, one reading, small samples, no tuning."""
+        """Few draws, two numbers of cases, one reading, small samples.
+
+        Peers are not tuned, and alerts a day, which need all rows, are not counted.
+        """
         return cls(
             draws={5: 3, 20: 3},
             readings=("as seen",),
             permutations=5,
             retraining_draws=1,
             tuning_cases=0,
+            alert_draws=0,
             seed=seed,
             sizes=Sizes(20_000, 60_000, 50_000),
         )
 
     def with_draws(self, n: int) -> Plan:
         """Return the same plan with at most `n` draws in a cell."""
-        return replace(self, draws={k: min(m, n) for k, m in self.draws.items()})
+        return replace(
+            self,
+            draws={k: min(m, n) for k, m in self.draws.items()},
+            alert_draws=min(self.alert_draws, n),
+        )
 
     def cells(self, task: CorrectionTask) -> Iterator[tuple[str, int | None, int]]:
         """Reading, number of cases and number of draws of every cell of a task."""
@@ -94,9 +108,16 @@ class Plan:
                 if k is None or (k <= n_all and not same_as_all):
                     yield actual, k, n
 
+    def alert_cells(self, task: CorrectionTask) -> Iterator[tuple[int, int]]:
+        """Number of cases and number of the draw, of all draws under a daily cap."""
+        for k in self.draws:
+            if task.days is not None and k is not None and k <= task.pool_cases.size:
+                yield from ((k, number) for number in range(self.alert_draws))
+
     def steps(self, task: CorrectionTask) -> int:
         """Number of draws of a task, for a progress bar."""
-        return sum(n for _, _, n in self.cells(task))
+        n_alerts = sum(1 for _ in self.alert_cells(task))
+        return n_alerts + sum(n for _, _, n in self.cells(task))
 
 
 @dataclass(slots=True)
@@ -172,6 +193,23 @@ def change_scores(
     return np.where(task.changeable[rows], values, -np.inf)
 
 
+def row_head(
+    task: CorrectionTask, draw: Draw, k: int | None, name: str
+) -> dict[str, Any]:
+    """First columns of a row of the result table: what was run on what."""
+    data_set, label, reading, cases = _cell(task, draw, k)
+    return {
+        "data_set": data_set,
+        "task": label,
+        "reading": reading,
+        "k": cases,
+        "n_cases": draw.cases.size,
+        "draw": draw.number,
+        "seed": draw.seed,
+        "method": name,
+    }
+
+
 def shortcoming(task: CorrectionTask) -> str:
     """Why there is nothing to learn or to test, or an empty string."""
     if task.pool_cases.size < 2:
@@ -212,7 +250,8 @@ def _evaluate(
             key = (*_cell(task, draw, k), damage, name, reading)
             outcome.hits.setdefault(key, []).append(test[case] > threshold)
         common = {
-            **_head(task, draw, k, name, damage),
+            **row_head(task, draw, k, name),
+            "damage": damage,
             "seconds_fit": fitted - start,
             "seconds_score": scored - fitted,
         }
@@ -237,10 +276,8 @@ def _window_rows(
     for window in [WHOLE, *dict.fromkeys(task.window.tolist())]:
         inside = np.ones(case.size, bool) if window == WHOLE else task.window == window
         fired = test > certificate.threshold
-        broken, n_right = (
-            int((fired & right & inside).sum()),
-            int((right & inside).sum()),
-        )
+        n_right = int((right & inside).sum())
+        broken = int((fired & right & inside).sum())
         low, high = clopper_pearson(broken, n_right)
         here = case & inside
         yield {
@@ -273,10 +310,11 @@ def _null_control(
         test = change_scores(task, test, task.test)
         for damage in plan.damages:
             gain = gain_at_retention(test, right, case, 1 - damage)
-            head = _head(task, draw, k, NULL, damage) | {"draw": number}
+            head = row_head(task, draw, k, NULL) | {"draw": number}
             outcome.rows.append(
                 {
                     **head,
+                    "damage": damage,
                     "window": WHOLE,
                     "curve_gain": gain,
                     "n_test_positives": int(case.sum()),
@@ -299,10 +337,11 @@ def _cross_fitted(
             scores = cross_scores(FisherDetector(), Z, is_error, random_state=draw.seed)
             for damage in plan.damages:
                 gain = gain_at_retention(scores, ~is_error, is_error, 1 - damage)
-                head = _head(task, draw, k, name, damage) | {"draw": number}
+                head = row_head(task, draw, k, name) | {"draw": number}
                 outcome.rows.append(
                     {
                         **head,
+                        "damage": damage,
                         "window": "fitting rows",
                         "curve_gain": gain,
                         "n_test_positives": int(is_error.sum()),
@@ -321,23 +360,6 @@ def _cell(task: CorrectionTask, draw: Draw, k: int | None) -> tuple[Any, ...]:
     return task.data_set, task.name, draw.reading, "all" if k is None else str(k)
 
 
-def _head(
-    task: CorrectionTask, draw: Draw, k: int | None, name: str, damage: float
-) -> dict[str, Any]:
-    data_set, label, reading, cases = _cell(task, draw, k)
-    return {
-        "data_set": data_set,
-        "task": label,
-        "reading": reading,
-        "k": cases,
-        "n_cases": draw.cases.size,
-        "draw": draw.number,
-        "seed": draw.seed,
-        "method": name,
-        "damage": damage,
-    }
-
-
 def _share(mask: Mask) -> float:
     return float(mask.mean()) if mask.size else float("nan")
 
@@ -351,6 +373,7 @@ __all__ = [
     "Outcome",
     "Plan",
     "change_scores",
+    "row_head",
     "run_task",
     "shortcoming",
 ]

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
+from rarecorrect_tabular.alert_report import alert_section
 from rarecorrect_tabular.benchmark import BenchmarkResult
+from rarecorrect_tabular.markdown import plus_minus, table, table_of
 from rarecorrect_tabular.methods import PRODUCT
 from rarecorrect_tabular.protocol import WHOLE
 from rarecorrect_tabular.statistics import (
@@ -49,7 +50,8 @@ def write_results(result: BenchmarkResult, folder: str | Path, command: str) -> 
     out = Path(folder)
     out.mkdir(parents=True, exist_ok=True)
     text = results_markdown(result, command)
-    _write(out / "results.parquet", lambda p: result.frame.to_parquet(p, index=False))
+    rows = pd.DataFrame([*result.outcome.rows, *result.alerts])
+    _write(out / "results.parquet", lambda p: rows.to_parquet(p, index=False))
     _write(out / "results.md", lambda p: p.write_text(text, encoding="utf-8"))
 
 
@@ -72,7 +74,8 @@ def results_markdown(result: BenchmarkResult, command: str) -> str:
         parts.append(_gain_section(result, "certified_gain", reading))
         parts.append(_gain_section(result, "curve_gain", reading))
     parts += [_difference_section(result), _window_section(result)]
-    parts += [_null_section(result), _seconds_section(result)]
+    parts += [_null_section(result), alert_section(result.alerts)]
+    parts.append(_seconds_section(result))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -103,7 +106,7 @@ def gain_table(
         found = part.set_index("method")
         n = int(found["n_test_positives"].max())
         mark = " (few)" if n < FEW_POSITIVES else ""
-        texts = [_plus_minus(found, name, errors) for name in methods]
+        texts = [_mean_of(found, name, errors) for name in methods]
         rows.append([str(task), str(k), f"{damage:g}", f"{n}{mark}", *texts])
     return ["task", "k", "damage", "test errors", *methods], rows
 
@@ -111,6 +114,13 @@ def gain_table(
 def _records(frame: pd.DataFrame) -> Iterator[Any]:
     # pandas types the fields of a named tuple as anything a cell may hold
     return iter(frame.itertuples())
+
+
+def _mean_of(found: pd.DataFrame, name: str, errors: bool) -> str:
+    if name not in found.index:
+        return "-"
+    mean, error = (found[column].astype(float)[name] for column in ("mean", "error"))
+    return plus_minus(mean, error) if errors else plus_minus(mean)
 
 
 def _write(path: Path, write: Callable[[Path], Any]) -> None:
@@ -122,29 +132,10 @@ def _write(path: Path, write: Callable[[Path], Any]) -> None:
         part.unlink(missing_ok=True)
 
 
-def _plus_minus(found: pd.DataFrame, name: str, errors: bool) -> str:
-    if name not in found.index:
-        return "-"
-    mean, error = found.loc[name, ["mean", "error"]].to_numpy(dtype=float)
-    plain = np.isnan(error) or not errors
-    return f"{mean:.3f}" if plain else f"{mean:.3f} ± {error:.3f}"
-
-
-def _table(records: Iterable[Any], columns: dict[str, Callable[[Any], str]]) -> str:
-    """One row per record, one column per name and how to write its cell."""
-    rows = [[write(record) for write in columns.values()] for record in records]
-    return _markdown(list(columns), rows)
-
-
 def _methods(frame: pd.DataFrame) -> list[str]:
     """Methods that were run on test rows, in their order; no controls."""
     run = frame[frame["certified"].notna()]
     return list(dict.fromkeys(run["method"]))
-
-
-def _markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _head(result: BenchmarkResult, command: str) -> str:
@@ -196,7 +187,7 @@ def _versions() -> str:
 
 
 def _facts(result: BenchmarkResult) -> str:
-    return _table(
+    return table_of(
         result.tasks,
         {
             "task": lambda t: t.name,
@@ -219,7 +210,7 @@ def _separability(result: BenchmarkResult) -> str:
         f"{result.plan.permutations} permutations of the error labels. Separable: for "
         "some budget the lower nominal 95 % end lies above that limit and the gain is "
         "0.10 or more.\n\n"
-    ) + _table(
+    ) + table_of(
         _records(found),
         _OF_CELL
         | {
@@ -240,7 +231,7 @@ def _tuning(result: BenchmarkResult) -> str:
         f"with {result.plan.tuning_cases} labelled cases (all where there are fewer), "
         "in the first reading; the settings then hold for every k and both readings."
         "\n\n"
-    ) + _table(
+    ) + table_of(
         result.tuned,
         {
             "task": lambda t: t.task,
@@ -254,7 +245,7 @@ def _tuning(result: BenchmarkResult) -> str:
 
 def _gain_section(result: BenchmarkResult, column: str, reading: str) -> str:
     header, rows = gain_table(result, column, reading)
-    text = f"## {_NAMES[column].capitalize()}, {reading}\n\n{_markdown(header, rows)}"
+    text = f"## {_NAMES[column].capitalize()}, {reading}\n\n{table(header, rows)}"
     if any("(few)" in row[3] for row in rows):
         text += f"\n\n(few): fewer than {FEW_POSITIVES} errors in the test window."
     means = _separable_means(result, column, reading)
@@ -279,7 +270,7 @@ def _separable_means(result: BenchmarkResult, column: str, reading: str) -> str:
     return (
         f"Mean of the separable tasks ({', '.join(sorted(kept))}) over damage and the "
         f"k that all of them have ({', '.join(dict.fromkeys(means['k']))}):"
-        "\n\n" + _markdown(ordered, [row])
+        "\n\n" + table(ordered, [row])
     )
 
 
@@ -289,7 +280,7 @@ def _difference_section(result: BenchmarkResult) -> str:
         "Same draws, same test errors; bootstrap over both. The best peer of a cell "
         "was chosen on every second draw and is judged on the others. Pooled: the mean "
         f"over k, where fewer than {FEW_POSITIVES} errors are in the test window.\n\n"
-    ) + _table(
+    ) + table_of(
         _records(paired_differences(result.outcome)),
         _OF_CELL
         | {
@@ -315,7 +306,7 @@ def _window_section(result: BenchmarkResult) -> str:
         "end of the realised damage is above the budget. The certificate speaks of "
         "cases like the calibration rows, which are older. Mean of these shares over "
         f"the parts of the test window: {', '.join(above)}.\n\n"
-    ) + _table(
+    ) + table_of(
         _records(found),
         _OF_CELL
         | {
@@ -339,7 +330,7 @@ def _null_section(result: BenchmarkResult) -> str:
         f"{PRODUCT} after {result.plan.permutations} permutations of the error "
         "labels. Above: the lower end lies above the largest of them and the gain is "
         "0.10 or more.\n\n"
-    ) + _table(
+    ) + table_of(
         _records(null_verdicts(result.frame, result.outcome)),
         _OF_CELL
         | {
@@ -358,7 +349,7 @@ def _seconds_section(result: BenchmarkResult) -> str:
     return (
         "## Seconds\n\nMean wall clock of a fit, and of scoring all calibration and "
         "test rows.\n\n"
-    ) + _table(
+    ) + table_of(
         _records(means.loc[_methods(result.frame)]),
         {
             "method": lambda r: r.Index,

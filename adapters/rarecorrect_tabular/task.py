@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,33 @@ Indices = npt.NDArray[np.intp]
 
 # fits the legacy model anew: cases to learn, rows to leave out, seed -> score of rows
 Retrain = Callable[[Indices, Indices, int], Callable[[Indices], Array]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WholeDays:
+    """Complete days, for what is counted by the day.
+
+    Attributes
+    ----------
+    before : ndarray of int
+        Rows of the training window.
+    traffic : ndarray of int
+        All rows after them and before the test window, labelled or not.
+    later : ndarray of int
+        All rows of the test window.
+    day : ndarray of int of shape (n_rows,)
+        Day of every row of the task.
+    """
+
+    before: Indices
+    traffic: Indices
+    later: Indices
+    day: npt.NDArray[np.int64]
+
+    @property
+    def scored(self) -> Indices:
+        """Traffic, then later rows."""
+        return np.concatenate([self.traffic, self.later])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +76,8 @@ class CorrectionTask:
         Rows that the legacy model was trained on.
     n_type_train : int
         Rows of the kind that were taken out of them.
+    days : WholeDays or None
+        None where rows are not in order of time.
     """
 
     data_set: str
@@ -65,6 +94,7 @@ class CorrectionTask:
     retrain: Retrain
     n_legacy_rows: int = 0
     n_type_train: int = 0
+    days: WholeDays | None = None
 
     @property
     def pool_cases(self) -> Indices:
@@ -197,3 +227,39 @@ def make_draw(
         calibration,
         removed,
     )
+
+
+def whole_day_draw(
+    task: CorrectionTask,
+    k: int,
+    number: int,
+    *,
+    seed: int = 0,
+    sizes: Sizes | None = None,
+) -> Draw:
+    """Draw the same cases, but fit and calibrate on complete days of their own.
+
+    A number of alerts a day is certified on the rows of whole days, so no right
+    decision of these days can be spared to fit on: the background comes from the
+    training window.  The legacy model has seen it, which costs power, not validity.
+
+    Parameters
+    ----------
+    task : CorrectionTask
+        With whole days.
+    k, number, seed, sizes
+        As in :func:`make_draw`.
+
+    Returns
+    -------
+    Draw
+        ``calibration`` is all traffic, the labelled cases included.
+    """
+    assert task.days is not None
+    limits = Sizes() if sizes is None else sizes
+    draw = make_draw(task, "as seen", k, number, seed=seed, sizes=limits)
+    before = task.days.before
+    usable = before[task.right[before] & task.changeable[before]]
+    rng = np.random.default_rng([seed, number, 30])
+    background = rng.permutation(usable)[: limits.background]
+    return replace(draw, background=background, calibration=task.days.traffic)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from rarecorrect.features import FeatureExtractor
 from rarecorrect_tabular.legacy import default_legacy
 from rarecorrect_tabular.loader import TransactionTable
-from rarecorrect_tabular.task import CorrectionTask, Sizes
+from rarecorrect_tabular.task import CorrectionTask, Sizes, WholeDays
 from rarecorrect_tabular.terminal_risk import LABEL_DELAY, RISK_WINDOWS, terminal_risk
 
 Array = npt.NDArray[Any]
@@ -149,28 +149,32 @@ def _new_fraud_type(
     train_all = _between(table.time, windows.train)
     train = train_all[~of_type[train_all]]
     pool = _between(table.time, windows.correct)
+    gap = _between(table.time, (windows.correct[1], windows.test[0]))
     later = _between(table.time, windows.test)
     _refuse_empty(train=train, correction=pool, test=later)
     _refuse_no_frauds(table, train)
     X, _ = hidden_type_matrix(table, name, train)
-    rows = np.concatenate([train, pool, later])
-    week = (np.floor(table.time[later]) - windows.test[0]).astype(int) // windows.step
-    starts = windows.test[0] + week * windows.step
+    rows = np.concatenate([train, pool, gap, later])
+    before, correct, unlabelled, after = _sections(train, pool, gap, later)
+    day = np.floor(table.time[rows]).astype(np.int64)
+    starts = day[after] - (day[after] - windows.test[0]) % windows.step
     ends = np.minimum(starts + windows.step, windows.test[1]) - 1
     parts = np.array([f"days {a}-{b}" for a, b in zip(starts, ends, strict=True)])
-    return _binary_task(
+    task = _binary_task(
         table,
         f"scenario {name}" if name.isdigit() else name,
         X[rows],
         table.label[rows],
         of_type[rows],
-        _sections(train, pool, later),
+        [before, correct, after],
         parts,
         sizes,
         rng,
         seed,
         n_type_train=train_all.size - train.size,
     )
+    traffic = np.concatenate([correct, unlabelled])
+    return replace(task, days=WholeDays(before, traffic, after, day))
 
 
 def _missed_frauds(
@@ -200,7 +204,7 @@ def _binary_task(
     X: npt.NDArray[np.float32],
     y: Mask,
     of_type: Mask,
-    sections: tuple[Indices, Indices, Indices],
+    sections: Sequence[Indices],
     parts: Array,
     sizes: Sizes,
     rng: np.random.Generator,
@@ -216,7 +220,7 @@ def _binary_task(
         )
 
     legacy = fit(train, y[train], seed)
-    reading = FeatureExtractor(legacy).fit_read(X, lambda labels: train)
+    reading = FeatureExtractor(legacy).fit(X[train]).read(X)
     flagged = reading.labels.astype(bool)
     case = of_type & ~flagged
 
@@ -275,7 +279,7 @@ def _left_out_category(
     train = first[~of_type[first]]
     X, _ = table.matrix(train)
     legacy = default_legacy(seed).fit(X[train], y[train])
-    reading = FeatureExtractor(legacy).fit_read(X, lambda labels: train)
+    reading = FeatureExtractor(legacy).fit(X[train]).read(X)
     right = reading.labels == y
 
     def retrain(
@@ -323,13 +327,10 @@ def _between(time: Array, days: tuple[int, int]) -> Indices:
     return np.flatnonzero((time >= days[0]) & (time < days[1]))
 
 
-def _sections(*parts: Indices) -> tuple[Indices, Indices, Indices]:
-    """Positions of three parts once their rows are joined."""
+def _sections(*parts: Indices) -> list[Indices]:
+    """Positions of parts once their rows are joined."""
     ends = np.cumsum([part.size for part in parts])
-    a, b, c = (
-        np.arange(end - part.size, end) for end, part in zip(ends, parts, strict=True)
-    )
-    return a, b, c
+    return np.split(np.arange(ends[-1]), ends[:-1])
 
 
 def _refuse_empty(**parts: Indices) -> None:

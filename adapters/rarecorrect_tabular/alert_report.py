@@ -1,0 +1,119 @@
+"""Tables of what is caught under a daily cap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from rarecorrect_tabular.alerts import ALERT_METHODS
+from rarecorrect_tabular.markdown import plus_minus, table
+
+
+def alert_section(alerts: list[dict[str, Any]]) -> str:
+    """What is caught under a daily cap, and how often a later day exceeds it.
+
+    Parameters
+    ----------
+    alerts : list of dict
+        From :func:`~rarecorrect_tabular.alerts.run_alerts`; empty: no section.
+
+    Returns
+    -------
+    str
+    """
+    if not alerts:
+        return ""
+    first, found = alerts[0], alert_means(alerts)
+    text = f"""\
+## Alerts a day, {first["reading"]}
+
+`ErrorCorrector(..., max_damage=None, alert_budget="25/day")`, about \
+{first["rows_a_day"]:,.0f} transactions a day. Promised, at \
+{100 * first["confidence_level"]:g} % confidence: a further day exceeds the cap with \
+probability at most 10 %. An alert is a changed decision. The background to fit on \
+comes from the training window, all rows of the {first["n_calibration"]} days between \
+it and the test window calibrate, and the labelled cases among them count as alerts \
+whatever their score. The corrector goes no lower than its fitting rows say is worth \
+it, so it may leave most of a large cap unused. Not certified: on too many days the \
+labelled cases alone exceed the cap, so it stays off. Threshold tuning: the legacy \
+score under the same cap. Null: right decisions taught in the place of the cases. \
+Draws: {_of_methods(found, lambda part: str(part["draws"].max()))}."""
+    return "\n\n".join(
+        [
+            text,
+            "Share of the test errors caught, mean over draws ± standard error:",
+            _table(found, _caught),
+            "Alerts a day, mean and most; test days of all draws above the cap:",
+            _table(found, _days),
+            f"Days above the cap in all cells: {_of_methods(found, _share_above)}.",
+        ]
+    )
+
+
+def alert_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Means over draws, one row per task, number of cases, cap and method.
+
+    Parameters
+    ----------
+    rows : list of dict
+        From :func:`~rarecorrect_tabular.alerts.run_alerts`.
+
+    Returns
+    -------
+    DataFrame
+        ``mean`` and ``error`` of the share of cases caught, mean number of ``alerts``
+        and the ``most`` on one day, test ``days`` and those ``above`` the cap,
+        ``draws`` and the share of them that is ``certified``.
+    """
+    cell = ["data_set", "task", "k", "cap", "method"]
+    grouped = pd.DataFrame(rows).groupby(cell, sort=False)
+    found = grouped.agg(
+        mean=("certified_gain", "mean"),
+        error=("certified_gain", "sem"),
+        alerts=("alerts_mean", "mean"),
+        most=("alerts_max", "max"),
+        days=("n_days", "sum"),
+        above=("n_days_above", "sum"),
+        draws=("draw", "nunique"),
+        certified=("certified", "mean"),
+    )
+    return found.reset_index()
+
+
+def _table(found: pd.DataFrame, write: Callable[[Any], str]) -> str:
+    """One row per task, number of cases and cap, one column per method."""
+    rows = []
+    for (task, k, cap), part in found.groupby(["task", "k", "cap"], sort=False):
+        cells = {record.method: write(record) for record in part.itertuples()}
+        texts = [cells.get(name, "-") for name in ALERT_METHODS]
+        rows.append([str(task), str(k), f"{cap}", *texts])
+    return table(["task", "k", "cap", *ALERT_METHODS], rows)
+
+
+def _caught(record: Any) -> str:
+    if not record.certified:
+        return "not certified"
+    text = plus_minus(record.mean, record.error)
+    if record.certified < 1:
+        text += f", certified in {100 * record.certified:.0f} % of draws"
+    return text
+
+
+def _days(record: Any) -> str:
+    if not record.certified:
+        return "-"
+    share = 100 * record.above / record.days
+    above = f"{record.above} of {record.days} ({share:.1f} %)"
+    return f"{record.alerts:.1f}, {record.most}; {above}"
+
+
+def _of_methods(found: pd.DataFrame, write: Callable[[pd.DataFrame], str]) -> str:
+    parts = ((name, found[found["method"] == name]) for name in ALERT_METHODS)
+    return "; ".join(f"{name} {write(part)}" for name, part in parts)
+
+
+def _share_above(part: pd.DataFrame) -> str:
+    kept = part[part["certified"] > 0]
+    return f"{100 * kept['above'].sum() / max(1, kept['days'].sum()):.1f} %"
