@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import pickle
-import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -19,22 +18,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from rarecorrect import ErrorCorrector, NotCertifiedWarning, TrainingRowsWarning
+from rarecorrect import ErrorCorrector
 from rarecorrect.rulebook import RuleBook
 
-
-def fitted(data, *, model=None, rows=slice(None), side=None, **options):
-    """A corrector with a budget that certifies on few rows."""
-    options = {"max_damage": 0.05, "random_state": 0, **options}
-    corrector = ErrorCorrector(data.model if model is None else model, **options)
-    return corrector.fit(data.X[rows], data.y[rows], **(side or {}))
-
-
-def quietly(call):
-    """What a call returns that may certify nothing, and says so."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotCertifiedWarning)
-        return call()
+from .helpers import fitted, quietly
 
 
 def backwards(X):
@@ -56,6 +43,44 @@ def assert_as(corrector, other, data):
     assert corrector.rules_.certified
     assert_array_equal(corrector.predict(data.X_new), other.predict(data.X_new))
     assert 2 in corrector.predict(data.X_new)
+
+
+# --- books in a corrector -------------------------------------------------------------
+
+
+def test_with_rules_is_another_corrector_around_the_same_model(outbreak):
+    corrector = fitted(outbreak)
+    less = corrector.with_rules(corrector.rules_.with_state("to 2", "retired"))
+    assert less.estimator_ is corrector.estimator_
+    assert 2 not in less.predict(outbreak.X_new)
+    assert 2 in corrector.predict(outbreak.X_new)
+    back = less.with_rules(less.rules_.undo())
+    found = back.predict_proba(outbreak.X_new)
+    assert found.tobytes() == corrector.predict_proba(outbreak.X_new).tobytes()
+
+
+def test_a_rule_from_elsewhere_may_bring_a_new_label(outbreak):
+    names = np.array(["a", "b", "fraudulent"])
+    model = LogisticRegression().fit(outbreak.X_new, names[outbreak.y_new % 2])
+    old = outbreak.y != 2
+    before = ErrorCorrector(model, max_damage=0.2, random_state=0)
+    before.fit(outbreak.X[old], names[outbreak.y[old]])
+    assert "fraudulent" not in before.classes_
+    newer = ErrorCorrector(model, max_damage=0.2, random_state=0)
+    newer.fit(outbreak.X, names[outbreak.y])
+    both = before.with_rules(newer.rules_)
+    assert_array_equal(both.predict(outbreak.X_new), newer.predict(outbreak.X_new))
+    assert both.predict_proba(outbreak.X_new).shape == (1200, 3)
+    assert before.classes_.tolist() == ["a", "b"]
+
+
+def test_shadow_rules_show_in_the_trace_and_nowhere_else(outbreak, corrected):
+    shadowed = corrected.with_rules(corrected.rules_.with_state("to 2", "shadow"))
+    trace = shadowed.trace(outbreak.X_new)
+    active = corrected.trace(outbreak.X_new)
+    would = trace["shadow_rule"] == "to 2"
+    assert would[active["changed"] & (active["rule"] == "to 2")].all()
+    assert not (trace["after"] == 2).any()
 
 
 # --- where certificates hold ----------------------------------------------------------
@@ -123,9 +148,9 @@ def test_another_number_of_features_is_refused(outbreak, features):
     trees = ExtraTreesClassifier(5, max_depth=3)
     for detector in (None, trees):
         one = fitted(outbreak, features=features, detector=detector)
-        with pytest.raises(
-            ValueError, match=rf"rule 'to 0' reads {len(one.report_.feature_names)} features"
-        ):
+        n_features = len(one.report_.feature_names)
+        words = f"rule 'to 0' reads {n_features} features"
+        with pytest.raises(ValueError, match=words):
             fitted(outbreak).with_rules(one.rules_)
 
 
@@ -262,27 +287,3 @@ def test_a_corrector_with_a_long_history_is_saved_and_reported(outbreak):
     record = json.loads(json.dumps(old.report_.to_dict()["history"]))
     assert len(record) == 1501
     assert len(again.rules_.undo().history) == 1500
-
-
-# --- rows that taught -----------------------------------------------------------------
-
-
-def test_rows_that_taught_are_found_when_they_are_to_certify(outbreak):
-    corrector = fitted(outbreak)
-    with pytest.warns(TrainingRowsWarning, match="learnt from .* % of these rows"):
-        corrector.certify(outbreak.X, outbreak.y)
-    shuffled = np.random.default_rng(0).permutation(1200)[:300]
-    with pytest.warns(TrainingRowsWarning):
-        corrector.certify(outbreak.X[shuffled], outbreak.y[shuffled])
-
-
-def test_rows_that_only_calibrated_and_new_rows_are_fine(outbreak):
-    corrector = fitted(outbreak)
-    own = corrector.calibration_indices_
-    corrector.certify(outbreak.X[own], outbreak.y[own])
-    corrector.certify(outbreak.X_new, outbreak.y_new)
-
-
-def test_rows_that_are_alike_anyway_raise_no_alarm(outbreak):
-    coarse = outbreak._replace(X=np.round(outbreak.X), X_new=np.round(outbreak.X_new))
-    fitted(coarse).certify(coarse.X_new, coarse.y_new)

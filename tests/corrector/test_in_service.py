@@ -1,37 +1,24 @@
-"""Legacy models of all manners: which are in service, what their scores say."""
+"""Legacy models of all manners: which are in service, and labels in a column."""
 
 from __future__ import annotations
 
 import warnings
 
-import numpy as np
 import pytest
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.datasets import make_blobs
 from sklearn.ensemble import StackingClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
-from sklearn.model_selection import (
-    FixedThresholdClassifier,
-    GridSearchCV,
-    cross_validate,
-)
+from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 from sklearn.utils import all_estimators
 
-from rarecorrect import ErrorCorrector
 from rarecorrect.legacy_model import is_fitted
-from rarecorrect.ranking import led_by
 
-
-def corrector_of(model, **options):
-    options = {"max_damage": 0.1, "random_state": 0, **options}
-    return ErrorCorrector(model, **options)
-
+from .helpers import around
 
 # --- in service or not ----------------------------------------------------------------
 
@@ -94,7 +81,7 @@ IN_SERVICE = {
 @pytest.mark.parametrize("kind", IN_SERVICE)
 def test_a_model_that_predicts_is_never_fitted_again(outbreak, kind):
     model = IN_SERVICE[kind](outbreak.model)
-    corrector = corrector_of(model).fit(outbreak.X, outbreak.y)
+    corrector = around(model).fit(outbreak.X, outbreak.y)
     assert corrector.estimator_ is model
     assert "never refitted" in str(corrector.report_)
     assert corrector.rules_.certified
@@ -112,7 +99,7 @@ def test_a_model_that_predicts_is_never_fitted_again(outbreak, kind):
 
 @pytest.mark.parametrize("kind", ["hidden", "proxy"])
 def test_parameters_of_a_model_that_may_be_in_service_are_not_set(outbreak, kind):
-    corrector = corrector_of(IN_SERVICE[kind](outbreak.model))
+    corrector = around(IN_SERVICE[kind](outbreak.model))
     name = "estimator__path" if kind == "hidden" else "estimator__net"
     with pytest.raises(ValueError, match=f"{name}: the legacy model is fitted"):
         corrector.set_params(**{name: None})
@@ -167,7 +154,7 @@ STACK = StackingClassifier([("a", LogisticRegression()), ("b", RidgeClassifier()
     ("model", "parameter"), [(Artless(), "C"), (STACK, "cv")], ids=["artless", "stack"]
 )
 def test_an_unfitted_model_is_cloned_tuned_and_fitted(outbreak, model, parameter):
-    corrector = corrector_of(model).fit(outbreak.X, outbreak.y)
+    corrector = around(model).fit(outbreak.X, outbreak.y)
     assert corrector.estimator_ is not model
     assert not is_fitted(model)
     assert "fitted on 84" in str(corrector.report_)
@@ -190,13 +177,13 @@ def test_what_cannot_be_told_is_refused_with_the_way_out(outbreak):
     with pytest.raises(
         ValueError, match=r"InBatches is fitted.*a batch needs 2 rows.*FrozenEstimator"
     ):
-        corrector_of(model).fit(outbreak.X, outbreak.y)
+        around(model).fit(outbreak.X, outbreak.y)
     model._net = outbreak.model
     with pytest.raises(ValueError, match="cannot be told whether InBatches"):
-        corrector_of(model).fit(outbreak.X, outbreak.y)
-    frozen = corrector_of(FrozenEstimator(model)).fit(outbreak.X, outbreak.y)
+        around(model).fit(outbreak.X, outbreak.y)
+    frozen = around(FrozenEstimator(model)).fit(outbreak.X, outbreak.y)
     assert frozen.rules_.certified
-    assert clone(corrector_of(model)).estimator is model
+    assert clone(around(model)).estimator is model
 
 
 class Honest(InBatches):
@@ -213,7 +200,7 @@ class Honest(InBatches):
 
 def test_a_model_that_says_that_it_is_unfitted_is_believed(outbreak):
     model = Honest()
-    corrector = corrector_of(model).fit(outbreak.X, outbreak.y)
+    corrector = around(model).fit(outbreak.X, outbreak.y)
     assert corrector.estimator_ is not model
     assert not hasattr(model, "_net")
     assert clone(corrector).estimator is not model
@@ -221,7 +208,7 @@ def test_a_model_that_says_that_it_is_unfitted_is_believed(outbreak):
 
 def test_a_frozen_model_that_was_never_fitted(outbreak):
     with pytest.raises(NotFittedError):
-        corrector_of(FrozenEstimator(LogisticRegression())).fit(outbreak.X, outbreak.y)
+        around(FrozenEstimator(LogisticRegression())).fit(outbreak.X, outbreak.y)
 
 
 # --- labels in a column ---------------------------------------------------------------
@@ -244,96 +231,7 @@ class Scoreless(Columnar):
 def test_labels_in_a_column_are_labels(outbreak, kind):
     model = kind()
     model._net = outbreak.model
-    corrector = corrector_of(model, features="input").fit(outbreak.X, outbreak.y)
-    plain = corrector_of(outbreak.model, features="input").fit(outbreak.X, outbreak.y)
+    corrector = around(model, features="input").fit(outbreak.X, outbreak.y)
+    plain = around(outbreak.model, features="input").fit(outbreak.X, outbreak.y)
     assert corrector.report_.n_errors == plain.report_.n_errors
     assert_array_equal(corrector.predict(outbreak.X_new), plain.predict(outbreak.X_new))
-
-
-# --- scores that do not tell the decision ---------------------------------------------
-
-
-def blobs(centers):
-    X, y = make_blobs(2500, centers=centers, cluster_std=3, random_state=0)
-    return X[:500], y[:500], X[500:1500], y[500:1500], X[1500:]
-
-
-def one_against_one(n_classes):
-    X_old, y_old, X, y, X_new = blobs(n_classes)
-    model = SVC(decision_function_shape="ovo").fit(X_old, y_old)
-    return model, X, y, X_new
-
-
-@pytest.mark.parametrize("features", ["auto", "decision", "logits"])
-@pytest.mark.parametrize("n_classes", [3, 5])
-def test_one_class_against_one(features, n_classes):
-    model, X, y, X_new = one_against_one(n_classes)
-    corrector = corrector_of(model, features=features).fit(X, y)
-    assert corrector.rules_.certified
-    before = corrector.trace(X_new)["before"]
-    assert_array_equal(before, model.predict(X_new))
-    n_pairs = n_classes * (n_classes - 1) // 2
-    n_columns = n_pairs + (X.shape[1] if features == "auto" else 0)
-    assert len(corrector.features_.names_) == n_columns
-
-
-def test_three_pairs_of_three_classes_are_not_taken_for_the_classes():
-    model, X, y, X_new = one_against_one(3)
-    corrector = corrector_of(model).fit(X, y)
-    found = corrector.decision_function(X_new).argmax(axis=1)
-    assert_array_equal(corrector.classes_[found], corrector.predict(X_new))
-
-
-def test_scores_that_are_not_one_per_class_are_not_offered():
-    model, X, y, X_new = one_against_one(5)
-    corrector = corrector_of(model)
-    assert hasattr(corrector, "decision_function")  # it may be fitted otherwise
-    corrector.fit(X, y)
-    assert not hasattr(corrector, "decision_function")
-    with pytest.raises(AttributeError) as caught:
-        corrector.decision_function(X_new)
-    assert "SVC are not one per class" in str(caught.value.__cause__)
-    assert "decision_function_shape='ovr'" in str(caught.value.__cause__)
-
-
-@pytest.mark.parametrize("threshold", [0.2, 0.8])
-def test_a_decision_threshold_is_not_a_half(outbreak, threshold):
-    two = outbreak.y != 2
-    soft = LogisticRegression(C=1e-3)  # many rows between the threshold and a half
-    model = FixedThresholdClassifier(
-        soft, threshold=threshold, response_method="predict_proba"
-    ).fit(outbreak.X[two], outbreak.y[two])
-    corrector = corrector_of(model).fit(outbreak.X, outbreak.y)
-    legacy = model.predict_proba(outbreak.X_new)
-    against = model.predict(outbreak.X_new) != legacy.argmax(axis=1)
-    p = corrector.predict_proba(outbreak.X_new)
-    label = corrector.predict(outbreak.X_new)
-    assert_array_equal(corrector.classes_[p.argmax(axis=1)], label)
-    assert_allclose(p.sum(axis=1), 1)
-    kept = label == model.predict(outbreak.X_new)
-    assert np.sum(kept & against) > 20
-    assert_array_equal(p[kept & ~against, :2], legacy[kept & ~against])
-    # whoever had the higher score before has at least the same now
-    rising = np.argsort(legacy[kept, 1])
-    assert (np.diff(p[kept, 1][rising]) > -1e-8).all()
-    decided = corrector.decision_function(outbreak.X_new).argmax(axis=1)
-    assert_array_equal(corrector.classes_[decided], label)
-
-
-def test_two_classes_decide_by_the_sign(outbreak):
-    y, new = outbreak.y != 0, outbreak.X_new
-    inner = LogisticRegression().fit(outbreak.X, y)
-    model = FixedThresholdClassifier(FrozenEstimator(inner), threshold=0.9).fit(
-        outbreak.X, y
-    )
-    corrector = corrector_of(model).fit(outbreak.X, y)
-    assert np.mean((inner.predict(new)) != model.predict(new)) > 0.1
-    assert_array_equal(corrector.decision_function(new) > 0, corrector.predict(new))
-
-
-def test_a_label_without_a_column_leaves_the_scores_alone():
-    shares = np.array([[0.5, 0.3, 0.2], [0.2, 0.2, 0.6], [1.0, 0.0, 0.0]])
-    found = led_by(shares, np.array([-1, 0, 2]))
-    assert_array_equal(found[0], shares[0])
-    assert_array_equal(found[1:].argmax(axis=1), [0, 2])
-    assert_allclose(found, [[0.5, 0.3, 0.2], [3 / 7, 1 / 7, 3 / 7], [0.5, 0, 0.5]])
