@@ -9,6 +9,8 @@ import numpy.typing as npt
 from sklearn.base import clone
 from sklearn.utils.validation import has_fit_parameter
 
+from rarecorrect.moments import project
+
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -65,7 +67,7 @@ class CrossFitted:
         ndarray of shape (n_rows,)
         """
         if hasattr(self, "coef_"):  # one product for all
-            return np.asarray(Z @ self.coef_[0].astype(Z.dtype) + self.intercept_[0])
+            return project(Z, self.coef_[0]) + self.intercept_[0]
         return np.asarray(np.mean([detector_score(m, Z) for m in self.models], axis=0))
 
 
@@ -287,7 +289,7 @@ def linear_form(detector: Any, Z: Array) -> tuple[FloatArray | None, float]:
         return None, 0.0
     weights = coef[0].astype(float)
     offset = float(np.ravel(detector.intercept_)[0])
-    rows = Z[:_FEW]
+    rows = Z[:_FEW].astype(float)  # float32 noise would hide that it is linear
     mine, its = rows @ weights + offset, detector_score(detector, rows)
     if not np.allclose(mine, its, rtol=1e-4, atol=1e-4 * (1 + np.abs(its).max())):
         return None, 0.0

@@ -1,4 +1,4 @@
-"""Count, mean and scatter of rows, in one pass, mergeable."""
+"""Passes over blocks of rows: their moments, which are mergeable, and projections."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 BLOCK_ROWS = 8192
+_BLOCK_NUMBERS = 2**18  # of a projection: two megabytes in float64, about a cache
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class Moments:
     weight : float
         Number of rows, or the sum of their weights.
     mean : ndarray of shape (n_features,)
+        In the units of the features.
     scatter : ndarray of shape (n_features, n_features)
         Sum of weighted outer products of the centred rows.
 
@@ -51,14 +53,36 @@ class Moments:
 
     @classmethod
     def empty(cls, n_features: int) -> Moments:
-        """Moments of no row at all."""
+        """Moments of no row at all.
+
+        Parameters
+        ----------
+        n_features : int
+
+        Returns
+        -------
+        Moments
+            All zero; merged with others it leaves them as they are.
+        """
         return cls(0.0, np.zeros(n_features), np.zeros((n_features, n_features)))
 
     @classmethod
     def from_rows(
         cls, rows: npt.NDArray[Any], sample_weight: npt.NDArray[Any] | None = None
     ) -> Moments:
-        """Moments of `rows`, of shape (n_rows, n_features), block by block."""
+        """Moments of rows, block by block.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features)
+            float32 or float64.
+        sample_weight : ndarray of shape (n_rows,), optional
+            Not negative; weight ``k`` counts a row ``k`` times.
+
+        Returns
+        -------
+        Moments
+        """
         total = cls.empty(rows.shape[1])
         for part in row_blocks(rows.shape[0]):
             w = None if sample_weight is None else sample_weight[part]
@@ -73,7 +97,29 @@ class Moments:
         n_codes: int,
         sample_weight: npt.NDArray[Any] | None = None,
     ) -> list[Moments]:
-        """Moments of the rows of each code ``0 ... n_codes - 1``, in one pass."""
+        """Moments of the rows of each code, in one pass.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features)
+            float32 or float64.
+        codes : ndarray of int of shape (n_rows,)
+            ``0 ... n_codes - 1``: the set that a row belongs to.
+        n_codes : int
+        sample_weight : ndarray of shape (n_rows,), optional
+            As in :meth:`from_rows`.
+
+        Returns
+        -------
+        list of Moments
+            One for each code; of weight 0 where no row has it.
+
+        Examples
+        --------
+        >>> rows, codes = np.array([[1.0], [2.0], [6.0]]), np.array([0, 1, 1])
+        >>> [float(m.mean[0]) for m in Moments.by_code(rows, codes, n_codes=2)]
+        [1.0, 4.0]
+        """
         totals = [cls.empty(rows.shape[1]) for _ in range(n_codes)]
         for part in row_blocks(rows.shape[0]):
             block, block_codes = rows[part], codes[part]
@@ -110,7 +156,17 @@ class Moments:
         return cls(total, centre, scatter)
 
     def merge(self, other: Moments) -> Moments:
-        """Moments of both sets of rows together."""
+        """Moments of both sets of rows together.
+
+        Parameters
+        ----------
+        other : Moments
+            Of other rows, with the same features.
+
+        Returns
+        -------
+        Moments
+        """
         weight = self.weight + other.weight
         if other.weight == 0:
             return self
@@ -123,7 +179,10 @@ class Moments:
 
     @property
     def covariance(self) -> FloatArray:
-        """Maximum likelihood covariance; zero for a single row."""
+        """Covariance by maximum likelihood: divided by the weight, not by one less.
+
+        Zero for a single row.
+        """
         return self.scatter / max(self.weight, np.finfo(float).tiny)
 
     @property
@@ -132,8 +191,52 @@ class Moments:
         return np.asarray(np.maximum(np.diag(self.covariance), 0.0))
 
 
+def project(rows: npt.NDArray[Any], weights: FloatArray) -> FloatArray:
+    """Product of rows and weights in float64, whatever the dtype of the rows.
+
+    In float32, columns such as 10,000 plus or minus 1 leave three digits of a score,
+    and which three depends on how many rows are multiplied at once: near a threshold
+    a row would get one answer alone and another in a batch.  Blocks of rows become
+    float64 one after the other, so there is no second copy of all.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_rows, n_features), float
+    weights : ndarray of shape (n_features,) or (n_features, n_projections)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,) or (n_rows, n_projections), float64
+
+    Examples
+    --------
+    >>> rows = np.array([[16_777_216.0, 16_777_216.0]], dtype=np.float32)
+    >>> weights = np.array([1.0, -1.01])
+    >>> project(rows, weights).round(2).tolist()
+    [-167772.16]
+    >>> float((rows @ weights.astype(np.float32))[0])
+    -167772.0
+    """
+    n_rows, n_features = rows.shape
+    found = np.empty((n_rows, *weights.shape[1:]))
+    for part in row_blocks(n_rows, max(1, _BLOCK_NUMBERS // max(1, n_features))):
+        found[part] = rows[part] @ weights
+    return found
+
+
 def row_blocks(n_rows: int, block_rows: int = BLOCK_ROWS) -> Iterator[slice]:
     """Slices that cover ``range(n_rows)`` in order.
+
+    Parameters
+    ----------
+    n_rows : int
+        0 or more.
+    block_rows : int, default=8192
+        Rows of a block, 1 or more; the last one may have fewer.
+
+    Yields
+    ------
+    slice
 
     Examples
     --------

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from rarecorrect.cross_fitting import detector_score
 from rarecorrect.ledger import fingerprint
+from rarecorrect.moments import project
 from rarecorrect.tail_scale import TailScale
 
 Array = npt.NDArray[Any]
@@ -69,6 +70,11 @@ class Rule:
     coef, intercept : ndarray of shape (n_features,), float
         The folded linear form, or ``None`` and 0 for a detector that has none.
 
+    Raises
+    ------
+    ValueError
+        For a `state` or an `action` that is none of these.
+
     Examples
     --------
     >>> from rarecorrect.detectors import FisherDetector
@@ -79,6 +85,9 @@ class Rule:
     >>> rule = Rule("to fraud", "fraud", detector, scale, from_labels=("ok",))
     >>> rule.effective(np.array(["ok", "fraud"])).tolist()
     [True, False]
+    >>> above_all = rule.scaled(rule.score(Z[200:])) > rule.scaled(rule.score(Z[:200]))
+    >>> bool(above_all.all())
+    True
     """
 
     name: str
@@ -141,25 +150,76 @@ class Rule:
         return getattr(self.detector, "n_features_in_", None)
 
     def with_state(self, state: str) -> Rule:
-        """Return the same rule in another state."""
+        """Return the same rule in another state.
+
+        Parameters
+        ----------
+        state : {"draft", "shadow", "active", "retired"}
+
+        Returns
+        -------
+        Rule
+        """
         return replace(self, state=state)
 
     def effective(self, labels: Array) -> npt.NDArray[np.bool_]:
-        """Where the rule may act, given legacy labels of shape (n_rows,)."""
+        """Where the rule may act.
+
+        Parameters
+        ----------
+        labels : ndarray of shape (n_rows,)
+            Legacy labels.
+
+        Returns
+        -------
+        ndarray of bool of shape (n_rows,)
+        """
         return effective(labels, self.from_labels, self.to, self.action)
 
     def score(self, Z: Array) -> FloatArray:
-        """Raw score of every row of `Z`, shape (n_rows,)."""
+        """Raw score of every row, by the linear form or else by the detector.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+            Finite.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            In the detector's units, high = error.
+        """
         if self.coef is not None:
-            return np.asarray(Z @ self.coef.astype(Z.dtype), float) + self.intercept
+            return project(Z, self.coef) + self.intercept
         return detector_score(self.detector, Z)
 
     def scaled(self, raw: npt.ArrayLike) -> FloatArray:
-        """Raw scores on the common scale of the book."""
+        """Raw scores on the common scale of the book.
+
+        Parameters
+        ----------
+        raw : array-like of shape (n_rows,)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Minus the log of the tail rank among right decisions, plus `log_share`.
+        """
         return self.scale(raw) + self.log_share
 
     def raw_threshold(self, threshold: float) -> float:
-        """Raw score that corresponds to a threshold on the common scale."""
+        """Raw score that corresponds to a threshold on the common scale.
+
+        Parameters
+        ----------
+        threshold : float
+            Infinities stay infinite.
+
+        Returns
+        -------
+        float
+            In the detector's units: :meth:`scaled` of it is `threshold`.
+        """
         return self.scale.inverse(threshold - self.log_share)
 
 
@@ -167,6 +227,20 @@ def effective(
     labels: Array, from_labels: tuple[Any, ...] | None, to: Any, action: str
 ) -> npt.NDArray[np.bool_]:
     """Where a rule with these labels may act.
+
+    Parameters
+    ----------
+    labels : ndarray of shape (n_rows,)
+        Legacy labels.
+    from_labels : tuple of labels or None
+        ``None``: every label.
+    to : label
+    action : {"relabel", "flag"}
+        A flag may also stand where the legacy label is `to` already.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_rows,)
 
     Examples
     --------

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from rarecorrect.certify import Certificate
 from rarecorrect.ledger import LedgerEntry
+from rarecorrect.moments import project
 from rarecorrect.rule import Rule
 
 Array = npt.NDArray[Any]
@@ -493,8 +494,7 @@ def _raw_scores(rules: tuple[Rule, ...], Z: Array) -> FloatArray:
         weights = np.column_stack([rules[i].coef for i in linear])  # type: ignore[misc]
         offsets = np.array([rules[i].intercept for i in linear])
         with np.errstate(invalid="ignore", over="ignore"):  # rows that become NaN
-            product = np.asarray(Z @ weights.astype(Z.dtype), dtype=float)
-        scores[:, linear] = product + offsets
+            scores[:, linear] = project(Z, weights) + offsets
     others = [i for i, rule in enumerate(rules) if rule.coef is None]
     if others or not np.isfinite(scores).all():
         finite = np.isfinite(Z).all(axis=1)

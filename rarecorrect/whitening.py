@@ -22,6 +22,7 @@ class Whitening:
     Attributes
     ----------
     mean : ndarray of shape (n_features,)
+        :math:`\mu`, in the units of the features.
     matrix : ndarray of shape (n_features, n_components)
         :math:`W`.
     eigenvalues : ndarray of shape (n_components,)
@@ -80,6 +81,11 @@ default="all"
         Returns
         -------
         Whitening
+
+        Raises
+        ------
+        ValueError
+            For an `n_components` or a `shrinkage` that is none of these.
         """
         scale = _feature_scale(right, errors)
         live = np.flatnonzero(np.isfinite(scale))
@@ -90,7 +96,7 @@ default="all"
         values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
         if values.sum() < 1e-10 * live.size:  # right decisions that are all alike
             values = np.ones(live.size)
-        amount = _intensity(shrinkage, values, right.weight)
+        amount = shrinkage_intensity(shrinkage, values, right.weight)
         shrunk = (1 - amount) * values
         shrunk += amount * values.mean() if live.size else 0.0
         kept = _kept_components(shrunk, n_components)
@@ -99,12 +105,72 @@ default="all"
         return cls(right.mean, matrix, shrunk[kept], amount)
 
     def transform(self, rows: npt.NDArray[Any]) -> FloatArray:
-        """Whitened `rows`, of shape (n_rows, n_components)."""
+        """Whiten rows.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_components), float64
+            In standard deviations of right decisions, by their shrunk covariance.
+        """
         return np.asarray((rows - self.mean) @ self.matrix)
 
 
+def shrinkage_intensity(
+    shrinkage: str | float, eigenvalues: npt.ArrayLike, n: float
+) -> float:
+    """Share of the identity in a covariance estimated from `n` rows.
+
+    Parameters
+    ----------
+    shrinkage : "oas" or float in [0, 1]
+        A number stands for itself.
+    eigenvalues : array-like of shape (n_features,)
+    n : float
+        Number of rows, or the sum of their weights.
+
+    Returns
+    -------
+    float
+        In [0, 1].
+
+    Raises
+    ------
+    ValueError
+        For another text, or a number outside [0, 1].
+
+    Examples
+    --------
+    >>> shrinkage_intensity(0.1, [2.0, 1.0], n=100)
+    0.1
+    """
+    if shrinkage == "oas":
+        values = np.asarray(eigenvalues, dtype=float)
+        return oas_intensity(values, n) if values.size else 0.0
+    if isinstance(shrinkage, str) or not 0 <= shrinkage <= 1:
+        raise ValueError(
+            f"shrinkage must be 'oas' or a number in [0, 1], got {shrinkage!r}"
+        )
+    return float(shrinkage)
+
+
 def oas_intensity(eigenvalues: npt.ArrayLike, n: float) -> float:
-    """Shrinkage intensity of the oracle approximating estimator, in [0, 1].
+    """Shrinkage intensity of the oracle approximating estimator.
+
+    Parameters
+    ----------
+    eigenvalues : array-like of shape (n_features,)
+        Of the sample covariance or correlation matrix, not negative.
+    n : float
+        Number of rows behind it, or the sum of their weights.
+
+    Returns
+    -------
+    float
+        In [0, 1]: 0 leaves the matrix, 1 makes it a multiple of the identity.
 
     References
     ----------
@@ -130,6 +196,16 @@ def broken_stick(eigenvalues: npt.ArrayLike) -> int:
 
     Leading ``k`` with :math:`l_k / \sum l \ge \frac1p \sum_{i=k}^p \frac1i`.
 
+    Parameters
+    ----------
+    eigenvalues : array-like of shape (p,)
+        :math:`l`, not negative, falling.
+
+    Returns
+    -------
+    int
+        0 to `p`.
+
     Examples
     --------
     >>> broken_stick([6.0, 3.0, 0.5, 0.5])
@@ -150,16 +226,6 @@ def _feature_scale(right: Moments, errors: Moments | None) -> FloatArray:
     noise = 1e-14 * np.maximum(both.mean**2, right.mean**2)
     variance = np.where(narrow > np.maximum(1e-12 * wide, noise), narrow, wide)
     return np.where(variance > noise, np.sqrt(variance), np.inf)
-
-
-def _intensity(shrinkage: str | float, values: FloatArray, n: float) -> float:
-    if shrinkage == "oas":
-        return oas_intensity(values, n) if values.size else 0.0
-    if isinstance(shrinkage, str) or not 0 <= shrinkage <= 1:
-        raise ValueError(
-            f"shrinkage must be 'oas' or a number in [0, 1], got {shrinkage!r}"
-        )
-    return float(shrinkage)
 
 
 def _kept_components(values: FloatArray, n_components: str | int) -> slice:

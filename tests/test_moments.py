@@ -1,4 +1,4 @@
-"""Moments: one pass, mergeable, in the dtype of the rows."""
+"""Moments: one pass, mergeable, in the dtype of the rows; projections: float64."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from rarecorrect.moments import BLOCK_ROWS, Moments, row_blocks
+from rarecorrect.moments import BLOCK_ROWS, Moments, project, row_blocks
 
 
 def rows_of(n, p=4, seed=0, dtype=np.float64):
@@ -121,3 +121,31 @@ def test_no_float64_copy_of_the_whole():
 def test_blocks_cover_all_rows_in_order(n, size):
     found = [i for part in row_blocks(n, size) for i in range(n)[part]]
     assert found == list(range(n))
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 1), (4, 3)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_a_projection_is_exact_in_every_company(shape, dtype, order):
+    rows = np.asarray(rows_of(100_000) + 1e4, dtype=dtype, order=order)
+    weights = np.random.default_rng(1).normal(size=shape)
+    found = project(rows, weights)
+    assert found.dtype == np.float64
+    assert_allclose(found, rows.astype(float) @ weights, rtol=0, atol=1e-10)
+    for start in (0, 7, 99_990):
+        few = project(rows[start : start + 7], weights)
+        assert_allclose(few, found[start : start + 7], rtol=0, atol=1e-10)
+
+
+def test_a_projection_of_nothing():
+    assert project(np.empty((0, 3)), np.ones(3)).shape == (0,)
+    assert project(np.empty((2, 0)), np.empty((0, 1))).tolist() == [[0.0], [0.0]]
+
+
+def test_a_projection_makes_no_float64_copy_of_the_whole():
+    rows = np.ones((100_000, 64), dtype=np.float32)
+    tracemalloc.start()
+    project(rows, np.ones(64))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.2 * rows.nbytes

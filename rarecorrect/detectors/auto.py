@@ -30,7 +30,7 @@ FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _LEAST_WEIGHT = 0.02  # a member of less is left out
-_NEAR_THE_BEST = 0.5  # standard errors
+_LEAST_IN_THE_TAIL = 3  # right decisions: fewer tell nothing of a budget
 _PRIOR_VARIANCE = 0.25  # of one error's evidence, the largest it can be
 _LEAST_TO_BOOST = 50  # errors; with fewer it adds nothing
 _TREES_A_FOLD = 50
@@ -86,14 +86,16 @@ class AutoDetector(BinaryDetector):
     is :math:`1 / (1 + (r / \varepsilon)^2)`, where :math:`r` is the error's tail rank
     among right decisions, both by a detector that did not see them, and
     :math:`\varepsilon` the damage budget: a smooth count of the errors that the budget
-    would catch.  The score is the mean of the members' scores on the common scale of
-    :class:`~rarecorrect.tail_scale.TailScale`, with weights :math:`\exp(-(\Delta /
-    \sigma)^2 / 4)`, where :math:`\Delta` is how far a candidate's evidence is behind
-    the best one's and :math:`\sigma` the standard error of that difference: alike where
-    errors are few, and only the best where they are many and tell the candidates apart.
+    would catch; where fewer than three right decisions lie within the budget,
+    :math:`\varepsilon` is that of three.  The score is the mean of the members' scores
+    on the common scale of :class:`~rarecorrect.tail_scale.TailScale`, with weights
+    :math:`\exp(-(\Delta / \sigma)^2 / 4)`, where :math:`\Delta` is how far a
+    candidate's evidence is behind the best one's and :math:`\sigma` the standard error
+    of that difference: alike where errors are few, and only the best where they are
+    many and tell the candidates apart.
 
-    Where a box of conditions is within half a standard error of the best, it is taken
-    alone, fitted on all rows: it can be read.
+    Where a box of conditions is as good as the best, it is taken alone, fitted on all
+    rows: it can be read.
 
     Parameters
     ----------
@@ -272,11 +274,10 @@ class AutoDetector(BinaryDetector):
             weights = {t.name: float(t is running[0]) for t in running}
         else:
             ranks = {t.name: _error_ranks(t, is_error) for t in running}
-            evidence = {
-                n: 1 / (1 + (r / self.max_damage) ** 2) for n, r in ranks.items()
-            }
+            budget = max(self.max_damage, _LEAST_IN_THE_TAIL / np.sum(~is_error))
+            evidence = {n: 1 / (1 + (r / budget) ** 2) for n, r in ranks.items()}
             weights = _weights(evidence)
-            box = self._readable(running, ranks)
+            box = _readable(running, ranks, budget)
             if box:
                 weights = {name: float(name == box) for name in weights}
         self.candidates_ = [
@@ -288,24 +289,6 @@ class AutoDetector(BinaryDetector):
             for t in tried
         ]
         return [(t, weights[t.name]) for t in running if weights[t.name] > 0]
-
-    def _readable(
-        self, trials: list[_Trial], ranks: dict[str, FloatArray]
-    ) -> str | None:
-        """A candidate that can be read and is as good as the best, for all one knows.
-
-        By the log tail rank, capped at the budget: it tells near misses from far ones.
-        """
-        cap = -np.log(self.max_damage)
-        logs = {name: np.minimum(-np.log(r), cap) for name, r in ranks.items()}
-        best = max(logs, key=lambda name: float(logs[name].mean()))
-        for trial in trials:
-            behind = logs[best] - logs[trial.name]
-            error = np.std(behind, ddof=1) / np.sqrt(behind.size)
-            near = behind.mean() <= _NEAR_THE_BEST * error
-            if hasattr(trial.prototype, "describe") and near:
-                return trial.name
-        return None
 
     def _set_members(
         self,
@@ -353,6 +336,23 @@ def _tried(
 def _error_ranks(trial: _Trial, is_error: Mask) -> FloatArray:
     """Tail rank of every error among the right decisions."""
     return tail_ranks(trial.scores[is_error], np.sort(trial.scores[~is_error]))
+
+
+def _readable(
+    trials: list[_Trial], ranks: dict[str, FloatArray], budget: float
+) -> str | None:
+    """A candidate that can be read and is as good as the best, if there is one.
+
+    By the mean log tail rank, capped at the budget: it tells near misses from far ones.
+    """
+    worth = {
+        n: np.mean(np.minimum(-np.log(r), -np.log(budget))) for n, r in ranks.items()
+    }
+    best = max(worth.values())
+    for trial in trials:
+        if hasattr(trial.prototype, "describe") and worth[trial.name] >= best:
+            return trial.name
+    return None
 
 
 def _weights(evidence: dict[str, FloatArray]) -> dict[str, float]:

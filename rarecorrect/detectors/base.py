@@ -26,6 +26,22 @@ class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
     ----------
     classes_ : ndarray of shape (2,)
         Label of right decisions, label of errors.
+    n_features_in_ : int
+
+    Examples
+    --------
+    >>> class FirstColumn(BinaryDetector):
+    ...     def _check_parameters(self):
+    ...         pass
+    ...     def _fit(self, X, is_error, w):
+    ...         self.bound_ = X[is_error, 0].min()
+    ...     def _score(self, X):
+    ...         return X[:, 0] - self.bound_
+    >>> detector = FirstColumn().fit([[0.0], [1.0], [7.0]], ["ok", "ok", "wrong"])
+    >>> detector.decision_function([[3.0], [9.0]]).tolist()
+    [-4.0, 2.0]
+    >>> detector.predict([[3.0], [9.0]]).tolist()
+    ['ok', 'wrong']
     """
 
     def fit(
@@ -50,7 +66,7 @@ class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
         Raises
         ------
         ValueError
-            For one class only, or parameters out of range.
+            For one class only, rows that are not finite, or parameters out of range.
         """
         self._check_parameters()
         self._fit(*self._checked(X, y, sample_weight))
@@ -143,6 +159,21 @@ def rows_that_teach(
 ) -> Indices:
     """Right decisions, at most so many at random, then errors; none of weight 0.
 
+    Parameters
+    ----------
+    is_error : ndarray of bool of shape (n_rows,)
+    w : ndarray of shape (n_rows,) or None
+        Weights.
+    max_background : int, optional
+        Right decisions to draw where there are more; by default, all.
+    rng : RandomState, optional
+        Needed with `max_background`.
+
+    Returns
+    -------
+    ndarray of int of shape (n_used,)
+        Positions.
+
     Raises
     ------
     ValueError
@@ -166,11 +197,44 @@ def rows_that_teach(
 
 
 def weights_of(rows: Indices, w: FloatArray | None) -> FloatArray:
-    """Weights of some rows, 1 where there are none."""
+    """Weights of some rows.
+
+    Parameters
+    ----------
+    rows : ndarray of int of shape (n_used,)
+        Positions.
+    w : ndarray of shape (n_rows,) or None
+
+    Returns
+    -------
+    ndarray of shape (n_used,)
+        1 for every row where there are no weights.
+
+    Examples
+    --------
+    >>> weights_of(np.array([2, 0]), None).tolist()
+    [1.0, 1.0]
+    """
     return np.ones(rows.size) if w is None else w[rows]
 
 
 def balanced(w: FloatArray, is_error: Mask) -> FloatArray:
-    """Weights that give each class half of their sum."""
+    """Weights that give each class half of their sum.
+
+    Parameters
+    ----------
+    w : ndarray of shape (n_rows,)
+        Weights, positive for a row of each class.
+    is_error : ndarray of bool of shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+
+    Examples
+    --------
+    >>> balanced(np.ones(4), np.array([True, False, False, False])).round(2).tolist()
+    [2.0, 0.67, 0.67, 0.67]
+    """
     shares = np.where(is_error, w / w[is_error].sum(), w / w[~is_error].sum())
     return np.asarray(shares * w.sum() / 2)

@@ -11,9 +11,9 @@ from sklearn.cluster import KMeans
 from sklearn.utils.metaestimators import available_if
 
 from rarecorrect.detectors.base import BinaryDetector
-from rarecorrect.moments import Moments, row_blocks
+from rarecorrect.moments import Moments, project, row_blocks
 from rarecorrect.tail_scale import TailScale
-from rarecorrect.whitening import Whitening
+from rarecorrect.whitening import Whitening, shrinkage_intensity
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -27,10 +27,11 @@ def _mergeable(detector: FisherDetector) -> bool:
 class FisherDetector(BinaryDetector):
     r"""Linear discriminants between right decisions and clusters of errors.
 
-    Right decisions are whitened.  Errors are clustered in these coordinates, and each
-    cluster :math:`Y_i` gets the direction :math:`w_i = (\mathrm{Cov}(X_w) +
-    \mathrm{Cov}(Y_i) + r I)^{-1} \mathrm{mean}(Y_i)` of unit length.  A single error
-    is enough: then :math:`w = y_w / \|y_w\|`.  Whitening is folded into the weights.
+    Right decisions are whitened by their shrunk covariance.  Errors are clustered in
+    these coordinates, and each cluster :math:`Y_i` gets the direction :math:`w_i = (I +
+    \mathrm{Cov}(Y_i) + r I)^{-1} \mathrm{mean}(Y_i)` of unit length, its covariance
+    shrunk in the same way.  A single error is enough: then :math:`w = y_w / \|y_w\|`.
+    Whitening is folded into the weights.
 
     Parameters
     ----------
@@ -43,7 +44,8 @@ class FisherDetector(BinaryDetector):
         nearest centroid.  Cluster scores are compared on the scale of
         :class:`~rarecorrect.tail_scale.TailScale` plus the log share of the cluster.
     shrinkage : "oas" or float in [0, 1], default="oas"
-        Of the correlation matrix of right decisions towards the identity.
+        Of the correlation matrix of right decisions, and of the whitened covariance of
+        each cluster, towards a multiple of the identity.
     sphere : bool, default=False
         Project whitened rows onto the unit sphere.  Costs a second matrix product.
     random_state : int, RandomState or None, default=None
@@ -57,6 +59,8 @@ class FisherDetector(BinaryDetector):
         Folded weights.
     intercept_ : ndarray of shape (n_clusters,)
         Folded offsets.
+    cluster_weights_ : ndarray of shape (n_clusters,)
+        Errors of each cluster, or the sum of their weights.
     whitening_ : Whitening
     moments_ : list of Moments
         Of right decisions and of errors, before whitening.
@@ -65,9 +69,10 @@ class FisherDetector(BinaryDetector):
     Notes
     -----
     With one cluster and no sphere, `fit` is one pass over blocks of rows in their own
-    dtype, and `decision_function` is one matrix product.  `predict` is
-    ``decision_function > 0``, half-way between the projected means; a certified
-    threshold comes from :mod:`rarecorrect.certify`.
+    dtype, and `decision_function` is one matrix product, in standard deviations of
+    right decisions by their shrunk covariance.  `predict` is ``decision_function > 0``,
+    half-way between the projected means; a certified threshold comes from
+    :mod:`rarecorrect.certify`.
 
     References
     ----------
@@ -126,6 +131,11 @@ class FisherDetector(BinaryDetector):
         FisherDetector
             Equal to one `fit` on all rows.  Until both classes were seen there is no
             discriminant, and predicting raises ``NotFittedError``.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`, and for labels that are not in `classes`.
 
         Notes
         -----
@@ -229,10 +239,18 @@ class FisherDetector(BinaryDetector):
         """Directions in whitened coordinates, folded back to the features."""
         whitening = self.whitening_
         white_right = right if self.sphere else _whitened(right, whitening)
+        # whitened by their shrunk covariance, right decisions have the identity
+        plain = np.eye(white_right.mean.size)
+        background = white_right.covariance if self.sphere else plain
         directions, offsets, centroids, weights = [], [], [], []
         for cluster in clusters:
             white = cluster if self.sphere else _whitened(cluster, whitening)
-            w = _direction(white_right, white)
+            own = _shrunk(white.covariance, white.weight, self.shrinkage)
+            w = _direction(
+                background if white.weight > 1 else plain,
+                own,
+                white.mean - white_right.mean,
+            )
             directions.append(w)
             offsets.append(self._midpoint(white_right, white, w))
             centroids.append(white.mean)
@@ -264,11 +282,11 @@ class FisherDetector(BinaryDetector):
         self._offset = float(np.mean(means))
 
     def _project(self, X: npt.NDArray[Any]) -> FloatArray:
-        scores = X @ self.coef_.T.astype(X.dtype) + self.intercept_.astype(X.dtype)
+        scores = project(X, self.coef_.T) + self.intercept_
         if self.sphere:
             norms = np.linalg.norm(self.whitening_.transform(X), axis=1, keepdims=True)
             scores = scores / np.maximum(norms, 1e-300)
-        return np.asarray(scores, dtype=np.float64)
+        return np.asarray(scores)
 
     def _dispatch(self, X: npt.NDArray[Any], projected: FloatArray) -> FloatArray:
         scaled = np.column_stack(
@@ -308,22 +326,26 @@ def _whitened(moments: Moments, whitening: Whitening) -> Moments:
     )
 
 
-def _direction(right: Moments, errors: Moments) -> FloatArray:
-    """Fisher's direction of unit length; the error itself if there is but one."""
-    target: FloatArray = errors.mean - right.mean
-    p, n = target.size, errors.weight
-    if n > 1 and p > 0:
-        total = right.covariance + _error_covariance(right, errors)
+def _direction(
+    background: FloatArray, own: FloatArray, target: FloatArray
+) -> FloatArray:
+    """Fisher's direction of unit length, from two covariances and a mean difference."""
+    p = target.size
+    if p > 0:
+        total = background + own
         total.flat[:: p + 1] += _RIDGE * max(np.trace(total) / p, 1e-300)
         target = np.asarray(np.linalg.solve(total, target), dtype=np.float64)
     length = np.linalg.norm(target)
     return np.asarray(target / length if length > 0 else target)
 
 
-def _error_covariance(right: Moments, errors: Moments) -> FloatArray:
-    """Covariance of a cluster, blended with that of right decisions if rows are few."""
-    own = errors.covariance
-    p, n = own.shape[0], errors.weight
-    if n >= p:
-        return own
-    return np.asarray((n * own + p * right.covariance) / (n + p))
+def _shrunk(covariance: FloatArray, n: float, shrinkage: str | float) -> FloatArray:
+    """Covariance of a cluster of errors, shrunk as much as its few rows ask for."""
+    p = covariance.shape[0]
+    if n <= 1 or p == 0:
+        return covariance
+    values = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
+    amount = shrinkage_intensity(shrinkage, values, n)
+    shrunk = (1 - amount) * covariance
+    shrunk.flat[:: p + 1] += amount * values.mean()
+    return np.asarray(shrunk)

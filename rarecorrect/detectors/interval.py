@@ -24,14 +24,40 @@ _LEFT_OUT_SHARE = 0.1  # errors that a condition may leave out
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A column is above or below a bound."""
+    """A column is above or below a bound.
+
+    Attributes
+    ----------
+    column : int
+        Its position.
+    above : bool
+        Whether it must be above the bound, else below.
+    bound : float
+        In the units of the column.
+
+    Examples
+    --------
+    >>> Condition(0, above=True, bound=214.5).text(["amount", "hour"])
+    'amount > 214.5'
+    """
 
     column: int
     above: bool
     bound: float
 
     def text(self, names: Sequence[str]) -> str:
-        """Read it aloud: ``amount > 214.5``."""
+        """Read it aloud.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Of all columns.
+
+        Returns
+        -------
+        str
+            The bound with six digits.
+        """
         return f"{names[self.column]} {'>' if self.above else '<'} {self.bound:.6g}"
 
 
@@ -62,6 +88,7 @@ class IntervalDetector(BinaryDetector):
     Parameters
     ----------
     max_conditions : int, default=3
+        Columns bounded, at most; 1 or more.
     max_damage : float, default=0.001
         Share of right decisions in (0, 1): how far in the tail errors lie counts up to
         there.
@@ -117,7 +144,7 @@ class IntervalDetector(BinaryDetector):
         Returns
         -------
         list of Condition
-            Without those that hold everywhere.
+            Without those that hold everywhere; bounds in the units of the columns.
         """
         check_is_fitted(self, "_sides")
         found = []
@@ -142,6 +169,7 @@ class IntervalDetector(BinaryDetector):
         Returns
         -------
         str
+            ``"always"`` if there is no condition.
         """
         check_is_fitted(self, "_sides")
         if names is None:

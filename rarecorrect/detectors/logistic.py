@@ -15,7 +15,7 @@ from rarecorrect.detectors.base import (
     rows_that_teach,
     weights_of,
 )
-from rarecorrect.moments import Moments
+from rarecorrect.moments import Moments, project
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -47,7 +47,7 @@ class LogisticDetector(BinaryDetector):
         Label of right decisions, label of errors.
     coef_ : ndarray of shape (1, n_features)
     intercept_ : ndarray of shape (1,)
-        Of the columns as they come.
+        Of the columns as they come; the score is a log-odds at equal class weights.
     n_iter_ : int
         Of the solver, in all passes.
     n_features_in_ : int
@@ -90,8 +90,7 @@ class LogisticDetector(BinaryDetector):
         self._fit_passes(X[used], is_error[used], weights_of(used, w))
 
     def _score(self, X: npt.NDArray[Any]) -> FloatArray:
-        score = X @ self.coef_[0].astype(X.dtype)
-        return np.asarray(score + self.intercept_[0], dtype=np.float64)
+        return np.asarray(project(X, self.coef_[0]) + self.intercept_[0])
 
     def _fit_passes(
         self, X: npt.NDArray[Any], is_error: npt.NDArray[np.bool_], w: FloatArray
@@ -99,7 +98,8 @@ class LogisticDetector(BinaryDetector):
         moments = Moments.from_rows(X, w)
         scale = np.sqrt(moments.variance)
         scale[scale <= 1e-12 * np.maximum(np.abs(moments.mean), 1e-300)] = 1.0
-        Z = (X - moments.mean.astype(X.dtype)) / scale.astype(X.dtype)
+        centre = moments.mean.astype(X.dtype)
+        Z = (X - centre) / scale.astype(X.dtype)
         model = LogisticRegression(C=self.C, max_iter=self.max_iter, warm_start=True)
         hard, self.n_iter_ = np.ones(len(X)), 0
         for i in range(self.n_passes + 1):
@@ -111,7 +111,7 @@ class LogisticDetector(BinaryDetector):
                     _highest(score, w, self.hard_share), self.hard_weight, 1
                 )
         self.coef_ = model.coef_.astype(np.float64) / scale
-        self.intercept_ = model.intercept_ - self.coef_ @ moments.mean
+        self.intercept_ = model.intercept_ - self.coef_ @ centre
 
 
 def _highest(score: FloatArray, w: FloatArray, share: float) -> npt.NDArray[np.bool_]:

@@ -33,20 +33,25 @@ class TreesDetector(BinaryDetector):
     Parameters
     ----------
     n_estimators : int, default=200
+        Trees.
     min_samples_leaf : int, default=1
     max_features : float or str, default="sqrt"
         As in scikit-learn.
     max_background : int, default=10_000
-        Right decisions used.
-    n_jobs : int, default=None
+        Right decisions used, a random part where there are more.
+    n_jobs : int or None, default=None
+        Trees at once, as in scikit-learn.
     random_state : int, RandomState or None, default=None
+        For the trees and for that part.
 
     Attributes
     ----------
     classes_ : ndarray of shape (2,)
         Label of right decisions, label of errors.
     trees_ : ExtraTreesClassifier
+        Fitted with classes of equal weight.
     linear_ : FisherDetector
+        Fitted on the same rows.
     n_features_in_ : int
 
     References
@@ -102,7 +107,7 @@ class TreesDetector(BinaryDetector):
         self._unit = float(np.std(self.linear_.decision_function(rows))) or 1.0
 
     def _score(self, X: npt.NDArray[Any]) -> FloatArray:
-        """Share of the trees less one half, and the tie-breaker."""
+        """Share of the trees' votes less one half, and the tie-breaker."""
         share = self.trees_.predict_proba(X)[:, 1] - 0.5
         linear = self.linear_.decision_function(X) / self._unit
         return np.asarray(share + _TIE_BREAK * linear)
