@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
+from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
 from rarecorrect_tabular.alerts import run_alerts
@@ -105,6 +106,7 @@ def run_benchmark(
     scenarios: Sequence[str] = (),
     progress: Progress | None = None,
     methods: dict[str, Method] | None = None,
+    n_jobs: int = 1,
 ) -> BenchmarkResult:
     """Run the protocol on every kind of error of a table.
 
@@ -117,6 +119,9 @@ def run_benchmark(
     progress : Progress, optional
     methods : dict of str to callable, optional
         None: all that this installation can run.
+    n_jobs : int, default=1
+        Tasks at once, each in a process of its own; more than one show progress by
+        whole tasks.
 
     Returns
     -------
@@ -134,39 +139,71 @@ def run_benchmark(
     if unknown:
         raise ValueError(f"no scenario {unknown[0]!r} in this table; it has {known}")
     outcome = Outcome()
-    alerts, facts, tuned = [], [], []
     if methods is None:
         methods, missing = available_methods()
         outcome.notes += [
             f"{name}: skipped, not installed (pip install 'rarecorrect[boosting]')"
             for name in missing
         ]
-    # One thread inside a fit: on a shared machine two of them wait for each other, and
-    # gradient boosting takes four times as long with two as with one.
-    with threadpool_limits(1):
-        for name in scenarios or known:
-            show.start(f"legacy model without {name}")
-            task = make_task(table, name, sizes=plan.sizes, seed=plan.seed)
-            facts.append(TaskFacts.of(task))
-            peers = _tuned(task, plan, methods, show)
-            tuned += peers
-            show.task(task.name, plan.steps(task))
-            all_methods = methods | tuned_methods(peers, methods)
-            outcome.add(run_task(task, plan, all_methods, on_draw=show.draw))
-            alerts += run_alerts(task, plan, on_draw=show.draw)
+    names = list(scenarios or known)
+    if n_jobs == 1:
+        runs = [_run(table, name, plan, methods, show) for name in names]
+    else:
+        show.task(f"{len(names)} tasks, {n_jobs} at once", len(names))
+        several = Parallel(n_jobs, return_as="generator")
+        runs = []
+        for run in several(
+            delayed(_run)(table, name, plan, methods, Progress()) for name in names
+        ):
+            runs.append(run)
+            show.draw(run.facts.name)
+    for run in runs:
+        outcome.add(run.outcome)
     if not outcome.rows:
         raise ValueError("; ".join(outcome.notes))
     return BenchmarkResult(
         pd.DataFrame(outcome.rows),
         outcome,
-        alerts,
-        facts,
-        tuned,
+        [row for run in runs for row in run.alerts],
+        [run.facts for run in runs],
+        [peer for run in runs for peer in run.tuned],
         plan,
         table.schema.name,
         len(table),
         time.perf_counter() - begin,
     )
+
+
+class _Run(NamedTuple):
+    """What one task came to."""
+
+    facts: TaskFacts
+    tuned: list[TunedPeer]
+    outcome: Outcome
+    alerts: list[dict[str, Any]]
+
+
+def _run(
+    table: TransactionTable,
+    name: str,
+    plan: Plan,
+    methods: dict[str, Method],
+    show: Progress,
+) -> _Run:
+    # One thread inside a fit: on a shared machine two of them wait for each other, and
+    # gradient boosting takes four times as long with two as with one.
+    with threadpool_limits(1):
+        show.start(f"legacy model without {name}")
+        task = make_task(table, name, sizes=plan.sizes, seed=plan.seed)
+        peers = _tuned(task, plan, methods, show)
+        show.task(task.name, plan.steps(task))
+        everyone = methods | tuned_methods(peers, methods)
+        return _Run(
+            TaskFacts.of(task),
+            peers,
+            run_task(task, plan, everyone, on_draw=show.draw),
+            run_alerts(task, plan, on_draw=show.draw),
+        )
 
 
 def _tuned(

@@ -45,6 +45,13 @@ def tabular() -> None:
 @click.option(
     "--scenario", "scenarios", multiple=True, help="Fraud type; may be repeated."
 )
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Scenarios at once.",
+)
 @click.option("--label", help="Column with 0 and 1, for a table of your own.")
 @click.option("--time", help="Its column with days or dates.")
 @click.option("--fraud-type", help="Its column with the kind of fraud.")
@@ -59,6 +66,7 @@ def benchmark(
     seeds: int | None,
     seed: int,
     scenarios: tuple[str, ...],
+    jobs: int,
     label: str | None,
     time: str | None,
     fraud_type: str | None,
@@ -87,7 +95,9 @@ def benchmark(
             drop=drop,
         )
         with _Shown() as progress:
-            result = run_benchmark(table, plan, scenarios=scenarios, progress=progress)
+            result = run_benchmark(
+                table, plan, scenarios=scenarios, progress=progress, n_jobs=jobs
+            )
     except (ValueError, FileNotFoundError) as error:
         raise click.UsageError(str(error)) from error
     write_results(result, out, _command())

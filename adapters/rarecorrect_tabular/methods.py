@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from rarecorrect import FisherDetector
+from rarecorrect.detectors import AutoDetector
 from rarecorrect_tabular.task import CorrectionTask, Draw
 
 Array = npt.NDArray[Any]
@@ -87,6 +88,29 @@ def xgboost(task: CorrectionTask, draw: Draw, **settings: Any) -> Scorer:
     return lambda rows: model.predict(task.Z[rows], output_margin=True)
 
 
+def balanced_forest(task: CorrectionTask, draw: Draw) -> Scorer:
+    """200 random trees, each on as many right decisions as there are errors."""
+    from imblearn.ensemble import BalancedRandomForestClassifier
+
+    forest = BalancedRandomForestClassifier(
+        200,
+        sampling_strategy="all",
+        replacement=True,
+        bootstrap=False,
+        n_jobs=N_JOBS,
+        random_state=draw.seed,
+    )
+    forest.fit(task.Z[draw.fitting], draw.is_error)
+    return lambda rows: forest.predict_proba(task.Z[rows])[:, 1]
+
+
+def auto(task: CorrectionTask, draw: Draw, damage: float) -> Scorer:
+    """Several detectors, weighed by errors left out, at the budget asked for."""
+    detector = AutoDetector(max_damage=damage, random_state=draw.seed)
+    detector.fit(task.Z[draw.fitting], draw.is_error)
+    return lambda rows: detector.decision_function(task.Z[rows])
+
+
 def shrunken_lda(task: CorrectionTask, draw: Draw) -> Scorer:
     """Linear discriminant analysis with Ledoit-Wolf shrinkage."""
     lda = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
@@ -111,16 +135,20 @@ def threshold_tuning(task: CorrectionTask, draw: Draw) -> Scorer:
 
 
 METHODS: dict[str, Method] = {
+    "auto": auto,
     "Fisher": fisher,
     "Fisher on ranks": fisher_on_ranks,
     "ExtraTrees": extra_trees,
+    "balanced forest": balanced_forest,
     "logistic": logistic,
     "XGBoost": xgboost,
     "shrunken LDA": shrunken_lda,
     "retraining": retraining,
     "threshold tuning": threshold_tuning,
 }
-PRODUCT = "Fisher"
+PRODUCT = "Fisher"  # the detector that a corrector has by default
+PRODUCTS = ("auto", PRODUCT)  # what is compared with all others
+BY_BUDGET = ("auto",)  # methods that are told the budget, and learn anew for each
 
 
 def available_methods() -> tuple[dict[str, Method], list[str]]:
@@ -135,7 +163,7 @@ def available_methods() -> tuple[dict[str, Method], list[str]]:
     --------
     >>> methods, missing = available_methods()
     >>> "Fisher" in methods, len(methods) + len(missing)
-    (True, 8)
+    (True, 10)
     """
     missing = [] if find_spec("xgboost") else ["XGBoost"]
     return {n: m for n, m in METHODS.items() if n not in missing}, missing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from rarecorrect.metrics import (
     gain_at_retention,
     gain_retention_curve,
 )
-from rarecorrect_tabular.methods import PRODUCT, Method
+from rarecorrect_tabular.methods import BY_BUDGET, PRODUCT, Method
 from rarecorrect_tabular.task import CorrectionTask, Draw, Sizes, make_draw
 
 Array = npt.NDArray[Any]
@@ -178,7 +179,7 @@ def run_task(
             draws.append(draw)
             for name, method in methods.items():
                 if name != "retraining" or number < plan.retraining_draws:
-                    _evaluate(task, draw, k, name, method, plan, outcome)
+                    _compete(task, draw, k, name, method, plan, outcome)
             on_draw(f"{task.name}, {reading}, {_cases(k)}")
         _null_control(task, draws, k, plan, outcome)
         _cross_fitted(task, draws, k, plan, outcome)
@@ -221,6 +222,25 @@ def shortcoming(task: CorrectionTask) -> str:
 
 def _cases(k: int | None) -> str:
     return "all cases" if k is None else f"{k} cases"
+
+
+def _compete(
+    task: CorrectionTask,
+    draw: Draw,
+    k: int | None,
+    name: str,
+    method: Method,
+    plan: Plan,
+    outcome: Outcome,
+) -> None:
+    """Fit a method once, or once for each budget if it wants to know it."""
+    if name not in BY_BUDGET:
+        _evaluate(task, draw, k, name, method, plan, outcome)
+        return
+    for damage in plan.damages:
+        told = partial(method, damage=damage)
+        once = replace(plan, damages=(damage,))
+        _evaluate(task, draw, k, name, told, once, outcome)
 
 
 def _evaluate(

@@ -13,8 +13,9 @@ import pandas as pd
 
 from rarecorrect_tabular.alert_report import alert_section
 from rarecorrect_tabular.benchmark import BenchmarkResult
+from rarecorrect_tabular.comparison import MARGIN, Comparison, compare
 from rarecorrect_tabular.markdown import plus_minus, table, table_of
-from rarecorrect_tabular.methods import PRODUCT
+from rarecorrect_tabular.methods import PRODUCT, PRODUCTS
 from rarecorrect_tabular.protocol import WHOLE
 from rarecorrect_tabular.statistics import (
     CELL,
@@ -73,7 +74,9 @@ def results_markdown(result: BenchmarkResult, command: str) -> str:
     for reading in dict.fromkeys(result.frame["reading"]):
         parts.append(_gain_section(result, "certified_gain", reading))
         parts.append(_gain_section(result, "curve_gain", reading))
-    parts += [_difference_section(result), _window_section(result)]
+    parts.append(_comparison_section(result))
+    for name in _compared(result):
+        parts += [_difference_section(result, name), _window_section(result, name)]
     parts += [_null_section(result), alert_section(result.alerts)]
     parts.append(_seconds_section(result))
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -274,14 +277,65 @@ def _separable_means(result: BenchmarkResult, column: str, reading: str) -> str:
     )
 
 
-def _difference_section(result: BenchmarkResult) -> str:
+def _compared(result: BenchmarkResult) -> list[str]:
+    return [name for name in PRODUCTS if name in set(result.frame["method"])]
+
+
+def _comparison_section(result: BenchmarkResult) -> str:
+    """The methods compared, each against its peers over all separable tasks."""
+    verdicts = separability_verdicts(result.frame)
+    tasks = sorted(set(verdicts.loc[verdicts["verdict"] == "separable", "task"]))
+    parts = []
+    for name in _compared(result):
+        for by in ("certified", "curve"):
+            found = compare(result.outcome, name, by, tasks)
+            if found is not None:
+                parts.append(_comparison(found, by))
+    if not parts:
+        return ""
+    head = (
+        "## Over all cells of the separable tasks\n\n"
+        "The one peer with the best mean was chosen on every second draw and is judged "
+        "on the others; in every cell its own best peer likewise. Bootstrap over draws "
+        "and test errors. Retraining, which has fewer draws, is not among the peers "
+        "here."
+    )
+    return "\n\n".join([head, *parts])
+
+
+def _comparison(found: Comparison, by: str) -> str:
+    listed = [c for c in found.cells if c.difference < -MARGIN]
+    behind = sum(c.behind for c in found.cells)
+    text = (
+        f"**{found.method}, {by} gain:** {found.gain:.3f} beside {found.peer_gain:.3f} "
+        f"of {found.peer}: {found.difference:+.3f} ({found.low:+.3f} to "
+        f"{found.high:+.3f}) over {len(found.cells)} cells. Behind the best peer of "
+        f"its cell by more than {MARGIN:g}: {len(listed)} cells, significantly (.05 "
+        f"over all cells): {behind}."
+    )
+    if not listed:
+        return text
+    columns: dict[str, Callable[[Any], str]] = {
+        "task": lambda c: str(c.cell[0]),
+        "reading": lambda c: str(c.cell[1]),
+        "k": lambda c: str(c.cell[2]),
+        "damage": lambda c: f"{c.cell[3]:g}",
+        "best peer": lambda c: c.peer,
+        "its gain": lambda c: f"{c.gain:.3f}",
+        "difference": lambda c: f"{c.difference:+.3f}",
+        "95 % interval": lambda c: f"{c.low:+.3f} to {c.high:+.3f}",
+    }
+    return f"{text}\n\n{table_of(iter(listed), columns)}"
+
+
+def _difference_section(result: BenchmarkResult, name: str) -> str:
     return (
-        f"## {PRODUCT} minus peer, paired\n\n"
+        f"## {name} minus peer, paired\n\n"
         "Same draws, same test errors; bootstrap over both. The best peer of a cell "
         "was chosen on every second draw and is judged on the others. Pooled: the mean "
         f"over k, where fewer than {FEW_POSITIVES} errors are in the test window.\n\n"
     ) + table_of(
-        _records(paired_differences(result.outcome)),
+        _records(paired_differences(result.outcome, name)),
         _OF_CELL
         | {
             "gain": lambda r: r.by,
@@ -293,15 +347,15 @@ def _difference_section(result: BenchmarkResult) -> str:
     )
 
 
-def _window_section(result: BenchmarkResult) -> str:
-    found = later_windows(result.frame, [PRODUCT])
+def _window_section(result: BenchmarkResult, name: str) -> str:
+    found = later_windows(result.frame, [name])
     parts = found[found["window"] != WHOLE]
     above = [
         f"{reading}: {100 * part['share_above'].mean():.1f} %"
         for reading, part in parts.groupby("reading", sort=False)
     ]
     return (
-        f"## Realised damage of {PRODUCT} in later windows\n\n"
+        f"## Realised damage of {name} in later windows\n\n"
         "Means over draws whose threshold was certified. Draws above: the lower 95 % "
         "end of the realised damage is above the budget. The certificate speaks of "
         "cases like the calibration rows, which are older. Mean of these shares over "

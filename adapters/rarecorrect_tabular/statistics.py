@@ -68,8 +68,8 @@ def bootstrap_mean(
     return float(mean), float(low), float(high)
 
 
-def paired_differences(outcome: Outcome) -> pd.DataFrame:
-    """Fisher minus every peer in every cell, on the same draws and test cases.
+def paired_differences(outcome: Outcome, method: str = PRODUCT) -> pd.DataFrame:
+    """One method minus every peer in every cell, on the same draws and test cases.
 
     Cells with fewer than 100 test cases are pooled over the numbers of labelled
     cases: one statement that holds instead of several that do not.
@@ -77,6 +77,7 @@ def paired_differences(outcome: Outcome) -> pd.DataFrame:
     Parameters
     ----------
     outcome : Outcome
+    method : str, default="Fisher"
 
     Returns
     -------
@@ -89,7 +90,7 @@ def paired_differences(outcome: Outcome) -> pd.DataFrame:
     found = []
     for cell, by, parts in _comparable(outcome):
         head = dict(zip(CELL, cell, strict=True)) | {"by": by}
-        for name, differences in _differences(parts):
+        for name, differences in _differences(parts, method):
             mean, low, high = bootstrap_mean(*differences)
             found.append(
                 {
@@ -120,29 +121,29 @@ def _comparable(
 
 
 def _differences(
-    parts: Sequence[dict[str, Array]],
+    parts: Sequence[dict[str, Array]], method: str
 ) -> Iterator[tuple[str, list[Array]]]:
     """Own minus peer, a table of draws x test cases for every part."""
-    peers = [name for name in parts[0] if name != PRODUCT]
+    peers = [name for name in parts[0] if name != method]
     for name in peers:
-        yield name, [_minus(part, name) for part in parts]
+        yield name, [_minus(part, method, name) for part in parts]
     complete = [
         name
         for name in peers
-        if all(2 <= len(part[PRODUCT]) == len(part[name]) for part in parts)
+        if all(2 <= len(part[method]) == len(part[name]) for part in parts)
     ]
     if complete:
         odd = {n: np.mean([part[n][1::2].mean() for part in parts]) for n in complete}
         best = max(odd, key=lambda name: float(odd[name]))
         yield (
             f"best of odd draws: {best}",
-            [_minus(part, best)[::2] for part in parts],
+            [_minus(part, method, best)[::2] for part in parts],
         )
 
 
-def _minus(part: dict[str, Array], peer: str) -> Array:
-    n = min(len(part[PRODUCT]), len(part[peer]))
-    return np.asarray(part[PRODUCT][:n] - part[peer][:n])
+def _minus(part: dict[str, Array], method: str, peer: str) -> Array:
+    n = min(len(part[method]), len(part[peer]))
+    return np.asarray(part[method][:n] - part[peer][:n])
 
 
 def cell_means(frame: pd.DataFrame, column: str) -> pd.DataFrame:
