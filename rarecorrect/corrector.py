@@ -764,8 +764,11 @@ default="all"
             return FisherDetector()
         if not isinstance(self.detector, str):
             return self.detector
-        budget = self._terms().likely_damage
-        return AutoDetector(max_damage=budget, random_state=self._seed)
+        return AutoDetector(
+            max_damage=self._terms().likely_damage,
+            contamination=self.contamination,
+            random_state=self._seed,
+        )
 
     def _origin(self) -> str:
         """What certificates of this corrector speak of; rules read nothing else."""

@@ -15,6 +15,7 @@ from rarecorrect import ColumnModel, ErrorCorrector, FisherDetector
 from rarecorrect.detectors import (
     AutoDetector,
     BoostingDetector,
+    CleanedDetector,
     IntervalDetector,
     LogisticDetector,
     TreesDetector,
@@ -35,6 +36,7 @@ ESTIMATORS = {
     "detector": FisherDetector(),
     "box": IntervalDetector(),
     "logistic": LogisticDetector(),
+    "cleaned": CleanedDetector(),
     "trees": TreesDetector(20),
     "boosting": BoostingDetector(5, engine="scikit-learn"),
     "auto": AutoDetector(
@@ -62,6 +64,7 @@ def _weights_fail(reason):
 EXPECTED_FAILURES = {
     ErrorCorrector: _weights_fail(_SPLIT),
     BoostingDetector: _weights_fail(_BINS),
+    CleanedDetector: _weights_fail(_DRAWN),
     TreesDetector: _weights_fail(_DRAWN),
     AutoDetector: _weights_fail(_DRAWN),
 }

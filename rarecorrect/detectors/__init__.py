@@ -2,6 +2,7 @@
 
 from rarecorrect.detectors.auto import AutoDetector
 from rarecorrect.detectors.boosting import BoostingDetector
+from rarecorrect.detectors.cleaned import CleanedDetector
 from rarecorrect.detectors.fisher import FisherDetector
 from rarecorrect.detectors.interval import IntervalDetector
 from rarecorrect.detectors.logistic import LogisticDetector
@@ -10,6 +11,7 @@ from rarecorrect.detectors.trees import TreesDetector
 __all__ = [
     "AutoDetector",
     "BoostingDetector",
+    "CleanedDetector",
     "FisherDetector",
     "IntervalDetector",
     "LogisticDetector",

@@ -18,6 +18,7 @@ from rarecorrect.certify import check_share
 from rarecorrect.cross_fitting import CrossFitted, cross_fit, fit_detector
 from rarecorrect.detectors.base import BinaryDetector, rows_that_teach
 from rarecorrect.detectors.boosting import BoostingDetector
+from rarecorrect.detectors.cleaned import CleanedDetector
 from rarecorrect.detectors.fisher import FisherDetector
 from rarecorrect.detectors.interval import IntervalDetector
 from rarecorrect.detectors.logistic import LogisticDetector
@@ -107,6 +108,9 @@ class AutoDetector(BinaryDetector):
         50 errors on gradient boosting.
     max_background : int, default=20_000
         Right decisions used, a random part where there are more.
+    contamination : float, default=0.0
+        Share of hidden errors among them, in [0, 1).  Above 0 one more candidate learns
+        from a cleaned background, see :class:`CleanedDetector`.
     random_state : int, RandomState or None, default=None
 
     Attributes
@@ -140,11 +144,13 @@ class AutoDetector(BinaryDetector):
         max_damage: float = 0.01,
         candidates: Sequence[tuple[str, Any]] | None = None,
         max_background: int = 20_000,
+        contamination: float = 0.0,
         random_state: Any = None,
     ) -> None:
         self.max_damage = max_damage
         self.candidates = candidates
         self.max_background = max_background
+        self.contamination = contamination
         self.random_state = random_state
 
     def fit(
@@ -199,6 +205,10 @@ class AutoDetector(BinaryDetector):
 
     def _check_parameters(self) -> None:
         check_share(self.max_damage, "max_damage")
+        if not 0 <= self.contamination < 1:
+            raise ValueError(
+                f"contamination must lie in [0, 1), got {self.contamination!r}"
+            )
         if self.max_background < 1:
             raise ValueError(
                 f"max_background must be 1 or more, got {self.max_background}"
@@ -255,6 +265,10 @@ class AutoDetector(BinaryDetector):
             ("trees", TreesDetector(n_estimators=_TREES_A_FOLD)),
             ("box", IntervalDetector(max_damage=self.max_damage)),
         ]
+        if self.contamination > 0:
+            trees = TreesDetector(n_estimators=_TREES_A_FOLD)
+            cleaned = CleanedDetector(trees, self.contamination)
+            found.append(("trees, cleaned", cleaned))
         if n_errors >= _LEAST_TO_BOOST:
             found.append(("boosting", BoostingDetector()))
         return found
