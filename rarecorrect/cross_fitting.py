@@ -67,7 +67,7 @@ class CrossFitted:
         ndarray of shape (n_rows,)
         """
         if hasattr(self, "coef_"):  # one product for all
-            return project(Z, self.coef_[0]) + self.intercept_[0]
+            return np.asarray(project(Z, self.coef_[0]) + self.intercept_[0])
         return np.asarray(np.mean([detector_score(m, Z) for m in self.models], axis=0))
 
 
