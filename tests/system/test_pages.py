@@ -1,0 +1,23 @@
+"""The code on the pages of the guide runs, and prints what the pages show."""
+
+from __future__ import annotations
+
+import doctest
+from pathlib import Path
+
+import pytest
+
+PAGES = Path(__file__).parents[2] / "docs"
+WITH_CODE = ["certificates.md", "detectors.md"]
+
+
+@pytest.mark.parametrize("name", WITH_CODE)
+def test_a_page_shows_what_its_code_prints(name: str) -> None:
+    failed, tried = doctest.testfile(str(PAGES / name), module_relative=False)
+    assert tried > 3
+    assert failed == 0
+
+
+def test_every_page_with_code_is_run() -> None:
+    found = [page.name for page in PAGES.glob("*.md") if ">>> " in page.read_text()]
+    assert sorted(found) == WITH_CODE
