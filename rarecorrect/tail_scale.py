@@ -83,8 +83,11 @@ class TailScale:
                 f"{int(np.count_nonzero(~np.isfinite(s)))} of them not finite"
             )
         w = np.ones(s.size) if weights is None else np.asarray(weights, dtype=float)
-        order = np.argsort(s, kind="stable")
-        s, w = s[order], w[order]
+        if np.ptp(w) == 0:  # a plain sort takes a third of the time
+            s = np.sort(s)
+        else:
+            order = np.argsort(s, kind="stable")
+            s, w = s[order], w[order]
         up_to = np.cumsum(w)
         n = up_to[-1]
         distinct, first = np.unique(s, return_index=True)
