@@ -92,7 +92,7 @@ class Terms:
         time_margin : float, default=0.0
             0 or more.
         contamination : float, default=0.0
-            In [0, 1), and with the budget below 1.
+            In [0, 1), and twice of it plus the budget below 1.
         ledger : bool, default=True
         legacy_accuracy : float or None, default=None
             In (0, 1).
@@ -116,10 +116,10 @@ class Terms:
             raise ValueError(f"time_margin must be 0 or more, got {time_margin!r}")
         if not isinstance(contamination, Real) or not 0 <= contamination < 1:
             raise ValueError(f"contamination must lie in [0, 1), got {contamination!r}")
-        if max_damage is not None and max_damage + contamination >= 1:
+        if max_damage is not None and max_damage + 2 * contamination >= 1:
             raise ValueError(
-                f"max_damage={max_damage:g} and contamination={contamination:g} add up "
-                "to 1 or more: nothing would be promised; lower one of them"
+                f"with max_damage={max_damage:g} and contamination={contamination:g} "
+                "all right decisions might change in the worst case; lower one of them"
             )
         alerts = AlertBudget.parse(alert_budget)
         if max_damage is None and alerts is None:
@@ -167,19 +167,24 @@ class Terms:
         """
         return self.certified_damage + self.contamination
 
-    def budget_for(self, mixed_damage: float) -> float:
-        """The `max_damage` with which a share of mixed decisions is certified.
+    def budget_for(self, share: float, *, traffic: bool = False) -> float:
+        """The `max_damage` with which a share is certified: all that was done undone.
 
         Parameters
         ----------
-        mixed_damage : float
+        share : float
+            Of the decisions taken for right, or of traffic.
+        traffic : bool, default=False
 
         Returns
         -------
         float
-            The margin taken off and the hidden errors are put back.
         """
-        return (mixed_damage - self.contamination) * (1 + self.time_margin)
+        if traffic and self.legacy_accuracy is not None:
+            share = share / self.legacy_accuracy
+        else:
+            share = share - self.contamination
+        return share * (1 + self.time_margin)
 
     @property
     def likely_damage(self) -> float:
@@ -424,9 +429,9 @@ class Terms:
             return "right decisions"
         worst = self.mixed_damage / (1 - self.contamination)
         return (
-            f"decisions taken for right, so at most {100 * worst:.4g} % of right ones "
-            f"if at most {100 * self.contamination:.4g} % of them are hidden errors "
-            "(assumed, not certified),"
+            "decisions taken for right (assumed, not certified: if at most "
+            f"{100 * self.contamination:.4g} % of these are hidden errors, at most "
+            f"{100 * worst:.4g} % of right ones)"
         )
 
     def _spend(

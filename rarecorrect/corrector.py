@@ -129,6 +129,7 @@ default="all"
         damage and eat the budget.  With it, a share of ``max_damage + c`` of these
         decisions may change; that is certified.  That at most ``max_damage`` of the
         right ones do is not, in the worst case it is ``(max_damage + c) / (1 - c)``.
+        An alert budget takes nothing for right and is not touched.
     ledger : bool, default=True
         Keep a fifth of the error probability for certificates of edited rule books on
         the same rows.  ``False``: spend all of it in the first.

@@ -322,14 +322,15 @@ def folds(is_error: Mask, groups: Array | None, rng: np.random.Generator) -> Ind
     units = np.arange(is_error.size) if groups is None else _codes(groups)
     error_units = np.unique(units[is_error])
     plain_units = np.setdiff1d(units, error_units)
-    if plain_units.size < 2:  # one group holds all right decisions: leave rows out
-        return folds(is_error, None, rng)
     of_unit = np.empty(units.max() + 1, dtype=np.intp)
     of_unit[plain_units] = rng.permutation(plain_units.size) % N_FOLDS
     of_unit[error_units] = rng.permutation(error_units.size) % N_FOLDS
     fold = of_unit[units]
     if error_units.size == 1:
         fold[is_error] = -1
+    if groups is not None and np.unique(fold[~is_error]).size < 2:
+        # a fold holds all right decisions: leave rows out
+        return folds(is_error, None, rng)
     return np.asarray(fold)
 
 

@@ -293,18 +293,20 @@ class FitReport:
             if n
             else f"pass {missing:,} more"
         ]
-        enough = self.terms.budget_for(best.smallest_damage)
+        traffic = best.population.startswith("traffic")
+        enough = self.terms.budget_for(best.smallest_damage, traffic=traffic)
         if enough < 1:
             ways.append(f"set max_damage={_rounded_up(enough):g}")
         first = 1 - FIRST_SHARE * (1 - wanted)
         if self.terms.ledger and n and np.isclose(level, first):
             whole = smallest_damage(n, wanted)
             ways.append(f"ledger=False ({100 * whole:.3g} %)")
-        traffic = best.population.startswith("traffic")
+        mixed = self.terms.contamination > 0 and not traffic
+        of = " of decisions taken for right" if mixed else ""
         what = best.unit if traffic else f"right calibration {best.unit}"
         return (
             f"{n:,} {what} certify at best a damage of "
-            f"{100 * best.smallest_damage:.3g} % at {100 * wanted:g} %"
+            f"{100 * best.smallest_damage:.3g} %{of} at {100 * wanted:g} %"
             f"{kept}, not {100 * budget:g} %: {missing:,} more are missing; "
             f"{', or '.join(ways)}"
         )
@@ -331,6 +333,9 @@ class FitReport:
             ]
         return f"{_enumerated(found)}; the certificate in force stays" if found else ""
 
+    def _sentences(self, rule: Rule) -> list[str]:
+        return sentences(rule, self.book, self.feature_names, per=self.per)
+
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON."""
         record = {
@@ -338,13 +343,12 @@ class FitReport:
             for name in self.__slots__
             if name not in ("book", "possible", "refused", "strata", "terms")
         }
-        for name in ("max_damage", "confidence_level", "ledger"):
+        for name in ("max_damage", "contamination", "confidence_level", "ledger"):
             record[name] = getattr(self.terms, name)
         record["refused"] = [asdict(r) for r in self.refused]
         record["strata"] = [str(stratum) for stratum in self.strata]
         record["rules"] = [
-            {**_rule_record(r), "text": sentences(r, self.book, self.feature_names)}
-            for r in self.book
+            {**_rule_record(r), "text": self._sentences(r)} for r in self.book
         ]
         record["certificates"] = [
             {**asdict(c), "text": str(c), "average_damage": c.comparison}
@@ -369,7 +373,7 @@ class FitReport:
             lines.append("speed            the legacy model is called twice a row")
         for rule in self.book:
             lines.append(f"rule             {_rule_line(rule, self.book)}")
-            for sentence in sentences(rule, self.book, self.feature_names):
+            for sentence in self._sentences(rule):
                 lines.append(f"                 {sentence}")
         for refusal in self.refused:
             lines.append(f"refused          {refusal.name}: {refusal.reason}")

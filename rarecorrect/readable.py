@@ -6,12 +6,18 @@ from collections.abc import Hashable, Sequence
 
 import numpy as np
 
+from rarecorrect.detectors import AutoDetector, IntervalDetector
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 
 
-def sentences(rule: Rule, book: RuleBook, names: Sequence[str]) -> list[str]:
-    """What an active rule does, one sentence for each threshold in force.
+def sentences(
+    rule: Rule, book: RuleBook, names: Sequence[str], *, per: str | None = None
+) -> list[str]:
+    """What an active rule does, one sentence for each class or segment it acts in.
+
+    The conditions are rounded so that they never hold where the rule does not fire.
+    Where another rule has the higher score, that one decides.
 
     Parameters
     ----------
@@ -20,6 +26,8 @@ def sentences(rule: Rule, book: RuleBook, names: Sequence[str]) -> list[str]:
         The book that it stands in, with its certificates.
     names : sequence of str of length n_features
         What the features are called.
+    per : {None, "class", "segment"}, default=None
+        What thresholds differ by.
 
     Returns
     -------
@@ -43,24 +51,49 @@ def sentences(rule: Rule, book: RuleBook, names: Sequence[str]) -> list[str]:
     'IF amount > 4961.5 THEN fraud'
     """
     entry = book.entry(book.budgets[0])
-    if entry is None or rule not in book.active:
-        return []
-    if not hasattr(rule.detector, "describe"):
+    if entry is None or rule not in book.active or not _can_be_read(rule):
         return []
     return [
-        f"IF {_when(rule, book, stratum, names)} THEN {_what(rule)} "
-        f"[learned from {rule.n_errors} cases; {certificate}]"
-        for stratum, certificate in entry.certificates.items()
-        if book.threshold(stratum) < np.inf
+        f"IF {_when(rule, book, stratum, names, per)} THEN {_what(rule)} [learned from "
+        f"{rule.n_errors} cases; {_promises(book, stratum)}]"
+        for stratum in entry.certificates
+        if book.threshold(stratum) < np.inf and _acts_in(rule, stratum, per)
     ]
 
 
-def _when(rule: Rule, book: RuleBook, stratum: Hashable, names: Sequence[str]) -> str:
+def _can_be_read(rule: Rule) -> bool:
+    ours = isinstance(rule.detector, IntervalDetector | AutoDetector)
+    return ours and hasattr(rule.detector, "describe")
+
+
+def _acts_in(rule: Rule, stratum: Hashable, per: str | None) -> bool:
+    return per != "class" or bool(rule.effective(np.array([stratum]))[0])
+
+
+def _when(
+    rule: Rule, book: RuleBook, stratum: Hashable, names: Sequence[str], per: str | None
+) -> str:
     cut = max(book.threshold(stratum), rule.worth)
-    box = str(rule.detector.describe(rule.raw_threshold(cut), names))
-    if rule.from_labels is None:
-        return box
-    return f"legacy answer is {' or '.join(map(str, rule.from_labels))} and {box}"
+    parts = [str(rule.detector.describe(rule.raw_threshold(cut), names))]
+    if per == "class":
+        parts.insert(0, f"legacy answer is {stratum}")
+    elif rule.from_labels is not None:
+        parts.insert(0, f"legacy answer is {' or '.join(map(str, rule.from_labels))}")
+    if per == "segment":
+        parts.insert(0, f"segment is {stratum}")
+    return " and ".join(parts)
+
+
+def _promises(book: RuleBook, stratum: Hashable) -> str:
+    """Certificates of all budgets: of the book, so of all its rules together."""
+    found = []
+    for kind in book.budgets:
+        entry = book.entry(kind)
+        if entry is not None:
+            whole = entry.certificates.get(None)
+            found.append(str(entry.certificates.get(stratum, whole)))
+    together = "all rules together: " if book.n_active > 1 else ""
+    return together + "; ".join(found)
 
 
 def _what(rule: Rule) -> str:

@@ -24,7 +24,8 @@ _PERMUTATIONS, _REPEATS_BY_CHANCE = 20, 3
 _MOST_ROWS = 40_000
 _MULTIPLES = (1, 2, 5, 20)  # of the least number of calibration rows
 _ENOUGH_TO_TELL = 20
-_ROWS_A_BUDGET = 6  # right decisions times the budget: a third of it can be seen
+_WORTH_HAVING = 0.02  # added to the gain by twice as many errors
+_RANKS_A_BUDGET = 3  # in a half of the right decisions
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,8 @@ class DataNeeded:
     by_errors : tuple of (int, float)
         Errors that taught, and the gain on the others.
     per_doubling : float
-        What twice as many errors add to the gain, by a line through `by_errors`.
+        What twice as many errors add to the gain, by a line through `by_errors`; NaN
+        for two errors, of which only one can teach.
     per_doubling_error : float
         Its standard error over random choices of the errors.
     rows_needed : int
@@ -95,19 +97,22 @@ class DataNeeded:
             )
         if self.n_errors < _ENOUGH_TO_TELL:
             return "beyond chance; so few errors do not tell what more would add"
-        if self.per_doubling > 2 * self.per_doubling_error:
+        if self.per_doubling > max(2 * self.per_doubling_error, _WORTH_HAVING):
             return "more errors help: label more of them"
         return "more errors would add little; more calibration rows may"
 
     def __str__(self) -> str:
         sizes = ", ".join(f"{n}: {100 * g:.0f} %" for n, g in self.by_errors)
+        if len(self.by_errors) > 1:
+            sizes += (
+                f"; twice as many add {100 * self.per_doubling:+.0f} points "
+                f"(+- {100 * self.per_doubling_error:.0f})"
+            )
         lines = [
             f"gain             {100 * self.gain:.0f} % of errors left out "
             f"({100 * self.low:.0f}-{100 * self.high:.0f} %, nominal) at a damage of "
             f"{100 * self.max_damage:g} %; chance reaches {100 * self.chance:.0f} %",
-            f"by errors        {sizes}; twice as many add "
-            f"{100 * self.per_doubling:+.0f} points "
-            f"(+- {100 * self.per_doubling_error:.0f})",
+            f"by errors        {sizes}",
             f"to certify       {self.rows_needed:,} right calibration rows at least "
             f"({100 * self.confidence_level:g} %)",
         ]
@@ -155,13 +160,16 @@ def data_needed(
     Raises
     ------
     ValueError
-        For a single error, since none can be left out, or too few right decisions to
-        see the budget at all.
+        For a single error, since none can be left out, or too few right decisions: one
+        for each error, to stand in for it by chance, and enough besides that a half of
+        them shows a third of the budget and what the fewest calibration rows use of it.
 
     Notes
     -----
     Nothing here certifies anything: the rows are used again and again.  The gain is
-    that of this detector; another one may do better.
+    that of this detector; another one may do better.  Errors that belong together, of
+    one customer, say, both teach and judge, and the gain on new customers may be lower:
+    pass one error of each.
 
     Examples
     --------
@@ -180,23 +188,17 @@ def data_needed(
             "pass the same features of both"
         )
     rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
-    right = right[rng.permutation(len(right))[:_MOST_ROWS]]
-    least = int(np.ceil(_ROWS_A_BUDGET / max_damage))
-    if len(errors) < 2 or len(right) < least:
-        raise ValueError(
-            f"got {len(errors)} errors and {len(right):,} right decisions; it takes 2 "
-            f"errors to leave one out, and {least:,} right decisions to see a damage "
-            f"of {100 * max_damage:g} %"
-        )
+    certifiable = rows_needed(max_damage, confidence_level)
+    enough = _enough_right(len(right), len(errors), max_damage, certifiable)
+    drawn = rng.permutation(len(right))[: max(_MOST_ROWS, enough)]
     prototype = FisherDetector() if detector is None else detector
-    trial = _Trial(prototype, right, max_damage, rng)
+    trial = _Trial(prototype, right[drawn], max_damage, rng)
     sizes = sorted({min(len(errors) - 1, _portion(len(errors), s)) for s in _SHARES})
     ranks = {n: trial.left_out_ranks(errors, n) for n in sizes}
     gains = {n: np.array([np.mean(r <= max_damage) for r in ranks[n]]) for n in sizes}
     gain = float(gains[sizes[-1]].mean())
     low, high = clopper_pearson(round(gain * len(errors)), len(errors))
     slope, error = _per_doubling(gains)
-    least = rows_needed(max_damage, confidence_level)
     return DataNeeded(
         n_errors=len(errors),
         n_right=len(right),
@@ -209,9 +211,9 @@ def data_needed(
         by_errors=tuple((n, float(g.mean())) for n, g in gains.items()),
         per_doubling=slope,
         per_doubling_error=error,
-        rows_needed=least,
+        rows_needed=certifiable,
         by_rows=tuple(
-            _with_rows(m * least, ranks[sizes[-1]], max_damage, confidence_level)
+            _with_rows(m * certifiable, ranks[sizes[-1]], max_damage, confidence_level)
             for m in _MULTIPLES
         ),
     )
@@ -253,6 +255,27 @@ class _Trial:
             ranks = null.left_out_ranks(self.right[drawn], n, _REPEATS_BY_CHANCE)
             gains.append(np.mean(np.concatenate(ranks) <= self.max_damage))
         return float(np.quantile(gains, 0.975))
+
+
+def _enough_right(
+    n_right: int, n_errors: int, max_damage: float, certifiable: int
+) -> int:
+    """Right decisions that suffice, half of them for ranks; too few are refused."""
+    if n_errors < 2:
+        raise ValueError(
+            f"got {n_errors} error; it takes 2 to leave one out: label another one"
+        )
+    # n calibration rows use 1 / (n + 1) at least: the finest rank of as many
+    half = max(certifiable, int(np.ceil(_RANKS_A_BUDGET / max_damage)))
+    enough = 2 * half + n_errors
+    if n_right < enough:
+        raise ValueError(
+            f"got {n_right:,} right decisions; it takes {enough:,}: {2 * half:,} to "
+            f"see a damage of {100 * max_damage:g} % and its certificate, and "
+            f"{n_errors:,} to stand in for the errors; pass more of them, fewer "
+            "errors or a larger max_damage"
+        )
+    return enough
 
 
 def _portion(n: int, share: float) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 
 import numpy as np
+import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
 from sklearn.dummy import DummyClassifier
@@ -100,6 +101,22 @@ def test_a_box_as_good_as_the_best_is_taken_alone_and_reads_aloud():
     rows, is_error = cases("line", 100)
     detector = AutoDetector(candidates=FEW, random_state=0).fit(rows, is_error)
     assert not hasattr(detector, "describe")
+
+
+def test_a_box_taken_alone_knows_the_names_of_its_columns():
+    rows, is_error = cases("box", 5)
+    frame = pd.DataFrame(rows, columns=list("abcdef"))
+    detector = AutoDetector(random_state=0).fit(frame, is_error)
+    assert detector.box_ is not None
+    assert detector.describe().startswith("c > ")
+    fresh = detector.box_.decision_function(rows)
+    assert_allclose(detector.decision_function(frame), fresh)
+
+
+def test_a_name_twice_is_refused():
+    twice = [("one", FisherDetector()), ("one", TreesDetector(5))]
+    with pytest.raises(ValueError, match="every name once, got"):
+        AutoDetector(candidates=twice).fit(*cases("line"))
 
 
 def test_cross_scores_come_from_members_that_did_not_see_the_row():

@@ -116,3 +116,13 @@ def test_parameters_out_of_range(options, message):
     rows, is_error = payments()
     with pytest.raises(ValueError, match=message):
         IntervalDetector(**options).fit(rows, is_error)
+
+
+def test_a_flag_that_no_right_decision_has_is_a_condition():
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(2010, 3))
+    rows[:, 0] = np.arange(2010) >= 2000
+    detector = IntervalDetector(random_state=0).fit(rows, rows[:, 0] == 1)
+    score = detector.decision_function(rows)
+    assert score[2000:].min() > score[:2000].max()
+    assert detector.describe(-1.0, ["flag", "x", "y"]).startswith("flag > 0.99")

@@ -13,7 +13,7 @@ from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.tree import DecisionTreeClassifier
 
-from rarecorrect.cross_fitting import cross_scores, fit_detector
+from rarecorrect.cross_fitting import cross_scores, fit_detector, folds
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.fit_report import cross_validated_gain
 from rarecorrect.learning import FittingRows, learn_rules
@@ -222,6 +222,16 @@ def test_the_gain_is_the_share_of_left_out_errors_that_would_fire():
     assert cross_validated_gain(half, thresholds)[0] == caught / n
     unknown = replace(rule, left_out=np.array([np.nan]))
     assert np.isnan(cross_validated_gain(unknown, threshold)).all()
+
+
+def test_groups_are_never_cut_where_errors_are_in_all_of_them():
+    groups = np.repeat(np.arange(12), 5)
+    is_error = np.arange(60) % 5 == 0
+    fold = folds(is_error, groups, np.random.default_rng(0))
+    assert all(np.unique(fold[groups == g]).size == 1 for g in range(12))
+    # all right decisions in one group: rows are left out
+    fold = folds(is_error, np.where(is_error, groups, 99), np.random.default_rng(0))
+    assert np.unique(fold[~is_error]).size == 5
 
 
 def test_a_rule_is_known_by_what_it_was_learnt_from():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.naive_bayes import GaussianNB
@@ -76,16 +78,58 @@ def test_any_detector_serves_and_the_seed_decides():
 
 
 @pytest.mark.parametrize(
-    ("n_right", "n_errors", "budget", "message"),
+    ("n_right", "n_errors", "budget", "confidence", "message"),
     [
-        (1000, 1, 0.01, "got 1 errors and 1,000 right decisions; it takes 2 errors"),
-        (599, 9, 0.01, "600 right decisions to see a damage of 1 %"),
-        (599, 9, 1.5, r"max_damage must lie in \(0, 1\), got 1.5"),
+        (1000, 1, 0.01, 0.95, "got 1 error; it takes 2 to leave one out"),
+        (608, 9, 0.01, 0.95, "got 608 right decisions; it takes 609: 600 to see a dam"),
+        (600, 600, 0.01, 0.95, "takes 1,200: .* 600 to stand in .* fewer errors or a"),
+        (926, 9, 0.01, 0.99, "it takes 927: 918 to see"),
+        (599, 9, 1e-4, 0.95, "60,000 to see a damage of 0.01 % .* larger max_damage"),
+        (599, 9, 1.5, 0.95, r"max_damage must lie in \(0, 1\), got 1.5"),
     ],
 )
-def test_too_few_rows_are_refused_with_the_way_out(n_right, n_errors, budget, message):
+def test_too_few_rows_are_refused_with_the_way_out(
+    n_right, n_errors, budget, confidence, message
+):
+    options = {"max_damage": budget, "confidence_level": confidence}
     with pytest.raises(ValueError, match=message):
-        data_needed(rows(n_right), rows(n_errors), max_damage=budget)
+        data_needed(rows(n_right, p=2), rows(n_errors, p=2), **options)
+
+
+def test_a_small_budget_is_seen_with_enough_rows():
+    right, errors = rows(60_010, p=2), rows(10, 12, p=2, seed=1)
+    found = data_needed(right, errors, max_damage=1e-4)
+    assert found.n_right == 60_010
+    assert found.gain == 1 == found.by_rows[0][2]
+
+
+def test_the_passed_rows_are_counted():
+    assert data_needed(rows(45_000, p=2), rows(3, 5, p=2)).n_right == 45_000
+
+
+def test_the_fewest_rows_that_are_taken_show_budget_chance_and_certificate():
+    right, errors = rows(918 + 200, p=4), rows(200, 9, p=4, seed=1)
+    found = data_needed(right, errors, confidence_level=0.99)
+    assert [gain for _, _, gain in found.by_rows] == [1, 1, 1, 1]
+    same = data_needed(rows(600 + 600, p=2), rows(600, p=2, seed=1))
+    assert 0.005 < same.chance < 0.05
+    assert "look for other features" in same.verdict
+
+
+def test_a_slope_of_nothing_is_no_reason_to_label_more():
+    found = data_needed(rows(2000, p=4), rows(60, 9, p=4, seed=1))
+    assert {gain for _, gain in found.by_errors} == {1.0}
+    some = replace(found, per_doubling=1e-16, per_doubling_error=0.0)
+    assert "add little" in found.verdict and "add little" in some.verdict
+    worth = replace(found, per_doubling=0.03, per_doubling_error=0.01)
+    assert "label more" in worth.verdict
+    assert "add little" in replace(worth, per_doubling_error=0.02).verdict
+
+
+def test_two_errors_have_no_slope():
+    said = str(data_needed(rows(1000, p=4), rows(2, 9, p=4, seed=1)))
+    assert "by errors        1: 100 %\n" in said and "nan" not in said
+    assert "twice as many add" in str(data_needed(rows(1000, p=4), rows(3, p=4)))
 
 
 def test_columns_must_agree():

@@ -15,7 +15,12 @@ from sklearn.utils.validation import has_fit_parameter
 from threadpoolctl import threadpool_limits
 
 from rarecorrect.certify import check_share
-from rarecorrect.cross_fitting import CrossFitted, cross_fit, fit_detector
+from rarecorrect.cross_fitting import (
+    CrossFitted,
+    cross_fit,
+    detector_score,
+    fit_detector,
+)
 from rarecorrect.detectors.base import BinaryDetector, rows_that_teach
 from rarecorrect.detectors.boosting import BoostingDetector
 from rarecorrect.detectors.cleaned import CleanedDetector
@@ -74,9 +79,7 @@ class _Trial:
 
 
 def _is_readable(detector: AutoDetector) -> bool:
-    members = getattr(detector, "members_", [])
-    models = members[0][1].models if len(members) == 1 else []
-    return len(models) == 1 and hasattr(models[0], "describe")
+    return getattr(detector, "box_", None) is not None
 
 
 class AutoDetector(BinaryDetector):
@@ -121,6 +124,8 @@ class AutoDetector(BinaryDetector):
         What each one showed.
     members_ : list of (str, CrossFitted, TailScale, float)
         Members, their scales and weights.
+    box_ : IntervalDetector or None
+        Fitted on all rows where a box is taken alone; then it gives the score.
     cross_scores_ : ndarray of shape (n_rows,)
         Score of every row by detectors that were fitted without it; NaN for rows of
         the background that were not used.
@@ -201,7 +206,10 @@ class AutoDetector(BinaryDetector):
         -------
         str
         """
-        return str(self.members_[0][1].models[0].describe(threshold, names))
+        if names is None:
+            names = getattr(self, "feature_names_in_", None)
+        assert self.box_ is not None
+        return str(self.box_.describe(threshold, names))
 
     def _check_parameters(self) -> None:
         check_share(self.max_damage, "max_damage")
@@ -213,8 +221,13 @@ class AutoDetector(BinaryDetector):
             raise ValueError(
                 f"max_background must be 1 or more, got {self.max_background}"
             )
-        if self.candidates is not None and not self.candidates:
-            raise ValueError("candidates must hold one classifier at least, got []")
+        if self.candidates is not None:
+            names = [name for name, _ in self.candidates]
+            if not names or len(set(names)) < len(names):
+                raise ValueError(
+                    "candidates must hold one classifier at least, and every name "
+                    f"once, got {names}"
+                )
 
     def _fit(
         self,
@@ -250,7 +263,8 @@ class AutoDetector(BinaryDetector):
 
     def _score(self, X: Array) -> FloatArray:
         if len(self.members_) == 1:
-            return self.members_[0][1].score(X)
+            one = self.members_[0][1]
+            return one.score(X) if self.box_ is None else detector_score(self.box_, X)
         total = np.zeros(len(X))
         for _, member, scale, weight in self.members_:
             total += weight * scale(member.score(X))
@@ -313,10 +327,9 @@ class AutoDetector(BinaryDetector):
     ) -> None:
         [first, *others] = [trial for trial, _ in chosen]
         self.members_ = [(t.name, t.fitted, t.scale, weight) for t, weight in chosen]
-        if not others and hasattr(first.prototype, "describe"):  # one box can be read
-            box = fit_detector(first.prototype, Z, is_error, **options)
-            whole = CrossFitted([box], Z)
-            self.members_ = [(first.name, whole, first.scale, 1.0)]
+        self.box_ = None
+        if not others and isinstance(first.prototype, IntervalDetector):
+            self.box_ = fit_detector(first.prototype, Z, is_error, **options)
         for name in ("coef_", "intercept_"):  # of a fit before this one
             self.__dict__.pop(name, None)
         if not others and hasattr(first.fitted, "coef_"):
@@ -364,7 +377,8 @@ def _readable(
     }
     best = max(worth.values())
     for trial in trials:
-        if hasattr(trial.prototype, "describe") and worth[trial.name] >= best:
+        box = isinstance(trial.prototype, IntervalDetector)
+        if box and worth[trial.name] >= best:
             return trial.name
     return None
 

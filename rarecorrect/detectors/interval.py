@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, localcontext
 from typing import Any
 
 import numpy as np
@@ -19,6 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 _LEAST_IMPROVEMENT = 0.1  # mean log tail rank; less is noise of a few errors
+_SAID_TO = 1e-3  # of the mean excess over where the tail starts
 _LEFT_OUT_SHARE = 0.1  # errors that a condition may leave out
 
 
@@ -34,19 +37,22 @@ class Condition:
         Whether it must be above the bound, else below.
     bound : float
         In the units of the column.
+    step : float
+        How finely :meth:`text` says the bound; 0: in full.
 
     Examples
     --------
-    >>> Condition(0, above=True, bound=214.5).text(["amount", "hour"])
-    'amount > 214.5'
+    >>> Condition(0, True, 214.4321, step=0.01).text(["amount", "hour"])
+    'amount > 214.44'
     """
 
     column: int
     above: bool
     bound: float
+    step: float = 0.0
 
     def text(self, names: Sequence[str]) -> str:
-        """Read it aloud.
+        """Read it aloud, rounded so that no row more is inside.
 
         Parameters
         ----------
@@ -56,9 +62,16 @@ class Condition:
         Returns
         -------
         str
-            The bound with six digits.
         """
-        return f"{names[self.column]} {'>' if self.above else '<'} {self.bound:.6g}"
+        bound = Decimal(self.bound)
+        if self.step > 0 and bound.is_finite():
+            digits = Decimal(1).scaleb(math.floor(math.log10(self.step)))
+            inwards = ROUND_CEILING if self.above else ROUND_FLOOR
+            with localcontext(prec=60):
+                bound = bound.quantize(digits, rounding=inwards)
+        said = f"{bound:f}"
+        said = said.rstrip("0").rstrip(".") if "." in said else said
+        return f"{names[self.column]} {'>' if self.above else '<'} {said}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +164,8 @@ class IntervalDetector(BinaryDetector):
         for side in self._sides:
             bound = side.sign * side.scale.inverse(threshold + side.offset)
             if np.isfinite(bound) or threshold > 0:
-                found.append(Condition(side.column, side.sign > 0, float(bound)))
+                step = _SAID_TO / side.scale.slope_above
+                found.append(Condition(side.column, side.sign > 0, float(bound), step))
         return found
 
     def describe(
@@ -215,7 +229,7 @@ class IntervalDetector(BinaryDetector):
 
 def _sides_of(X: npt.NDArray[Any], is_error: Mask, w: FloatArray) -> list[_Side]:
     """Both sides of every column that is not constant, or of the first one."""
-    varying = [j for j in range(X.shape[1]) if np.ptp(X[~is_error, j]) > 0]
+    varying = [j for j in range(X.shape[1]) if np.ptp(X[:, j]) > 0]
     sides = []
     for column in varying or [0]:
         for sign in (1, -1):

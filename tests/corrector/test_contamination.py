@@ -58,8 +58,8 @@ def test_the_certificate_says_what_is_certified_and_what_is_assumed(late_labels)
         found.n_calibration, BUDGET + SHARE, found.confidence_level
     )
     assert str(found).startswith(
-        "changes at most 3 % of decisions taken for right, so at most 3.061 % of right "
-        "ones if at most 2 % of them are hidden errors (assumed, not certified),"
+        "changes at most 3 % of decisions taken for right (assumed, not certified: if "
+        "at most 2 % of these are hidden errors, at most 3.061 % of right ones) (9"
     )
     assert "assumed" not in str(corrected(late_labels).rules_.certificate())
 
@@ -89,12 +89,32 @@ def test_the_way_out_reckons_with_it(late_labels):
     assert again.fit(X[:1200], known[:1200]).rules_.certified
 
 
+def test_the_way_out_of_too_little_traffic(late_labels):
+    _, X, *_ = late_labels
+    few = {"contamination": 0.05, "legacy_accuracy": 0.985, "time_margin": 0.5}
+    few |= {"max_damage": 0.002, "calibration_fraction": 0.001}
+    with pytest.warns(UserWarning, match="not certified"):
+        corrector = corrected(late_labels, **few)
+    with pytest.warns(UserWarning, match="set max_damage=") as caught:
+        corrector.certify(X[5000:5600])
+    text = str(caught[0].message)
+    enough = float(text.split("set max_damage=")[1].split(" ")[0].rstrip(",;"))
+    corrector.set_params(max_damage=enough)
+    assert corrector.certify(X[5600:6200]).rules_.certified
+
+
+def test_the_record_holds_what_was_assumed(late_labels):
+    record = corrected(late_labels, contamination=SHARE).report_.to_dict()
+    assert record["contamination"] == SHARE
+    assert record["certificates"][0]["max_damage"] == pytest.approx(BUDGET + SHARE)
+
+
 @pytest.mark.parametrize(
     ("share", "message"),
     [
         (-0.1, r"contamination must lie in \[0, 1\), got -0.1"),
         ("much", r"contamination must lie in \[0, 1\), got 'much'"),
-        (0.995, "max_damage=0.01 and contamination=0.995 add up to 1 or more"),
+        (0.5, "with max_damage=0.01 and contamination=0.5 all right decisions might"),
     ],
 )
 def test_shares_that_mean_nothing(late_labels, share, message):
