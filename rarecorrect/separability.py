@@ -105,7 +105,7 @@ class DataNeeded:
         sizes = ", ".join(f"{n}: {100 * g:.0f} %" for n, g in self.by_errors)
         if len(self.by_errors) > 1:
             sizes += (
-                f"; twice as many add {100 * self.per_doubling:+.0f} points "
+                f"; twice as many add {round(100 * self.per_doubling):+} points "
                 f"(+- {100 * self.per_doubling_error:.0f})"
             )
         lines = [

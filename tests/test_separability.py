@@ -121,6 +121,7 @@ def test_a_slope_of_nothing_is_no_reason_to_label_more():
     assert {gain for _, gain in found.by_errors} == {1.0}
     some = replace(found, per_doubling=1e-16, per_doubling_error=0.0)
     assert "add little" in found.verdict and "add little" in some.verdict
+    assert "add +0 points" in str(replace(found, per_doubling=-1e-16))
     worth = replace(found, per_doubling=0.03, per_doubling_error=0.01)
     assert "label more" in worth.verdict
     assert "add little" in replace(worth, per_doubling_error=0.02).verdict
