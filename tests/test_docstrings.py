@@ -21,9 +21,6 @@ import pytest
 
 import rarecorrect
 
-# Docstrings known to be incomplete: a name must leave once its docstring is complete.
-STILL_TO_DO = frozenset({"rarecorrect.detectors.auto.Candidate"})
-
 _HEADER = re.compile(r"^(\w[\w ]*)\n-{3,}\n", re.MULTILINE)
 _ENTRY = re.compile(r"^([\w*][\w*, ]*?)(?: : (.*))?$", re.MULTILINE)
 _DEFAULT = re.compile(r"\bdefault=(.+)$")
@@ -186,20 +183,10 @@ def _raised_in(function: Any) -> Iterator[str]:
 NAMES = public_names()
 
 
-def _expected(name: str) -> Any:
-    reason = "still to do"
-    to_do = pytest.mark.xfail(raises=AssertionError, strict=True, reason=reason)
-    return pytest.param(name, marks=[to_do] if name in STILL_TO_DO else [])
-
-
-@pytest.mark.parametrize("name", [_expected(name) for name in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_docstring_is_complete_and_true(name):
     member, wants_example = NAMES[name]
     assert faults_of(member, wants_example=wants_example) == []
-
-
-def test_names_still_to_do_exist():
-    assert [name for name in STILL_TO_DO if name not in NAMES] == []
 
 
 def test_names_of_every_kind_are_found():
