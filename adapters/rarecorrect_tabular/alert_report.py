@@ -43,9 +43,11 @@ Draws: {_of_methods(found, lambda part: str(part["draws"].max()))}."""
     return "\n\n".join(
         [
             text,
-            "Share of the test errors caught, mean over draws ± standard error:",
+            "Share of the test errors caught, mean over draws ± standard error; 0 in a "
+            "draw that is not certified:",
             _table(found, _caught),
-            "Alerts a day, mean and most; test days of all draws above the cap:",
+            "Alerts a day, mean and most; test days above the cap; of all certified "
+            "draws:",
             _table(found, _days),
             f"Days above the cap in all cells: {_of_methods(found, _share_above)}.",
         ]
@@ -63,12 +65,18 @@ def alert_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        ``mean`` and ``error`` of the share of cases caught, mean number of ``alerts``
-        and the ``most`` on one day, test ``days`` and those ``above`` the cap,
-        ``draws`` and the share of them that is ``certified``.
+        ``mean`` and ``error`` of the share of cases caught, over all ``draws`` and 0
+        where it stays off; the number of ``certified`` draws, and of these alone: the
+        mean number of ``alerts`` and the ``most`` on one day, test ``days`` and those
+        ``above`` the cap.
     """
     cell = ["data_set", "task", "k", "cap", "method"]
-    grouped = pd.DataFrame(rows).groupby(cell, sort=False)
+    frame = pd.DataFrame(rows)
+    # a corrector that is off cannot exceed a cap: its days would only dilute the others
+    on = frame["certified"].astype(bool)
+    frame["n_days"] = frame["n_days"].where(on, 0)
+    frame["alerts_mean"] = frame["alerts_mean"].where(on)
+    grouped = frame.groupby(cell, sort=False)
     found = grouped.agg(
         mean=("certified_gain", "mean"),
         error=("certified_gain", "sem"),
@@ -77,7 +85,7 @@ def alert_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
         days=("n_days", "sum"),
         above=("n_days_above", "sum"),
         draws=("draw", "nunique"),
-        certified=("certified", "mean"),
+        certified=("certified", "sum"),
     )
     return found.reset_index()
 
@@ -95,10 +103,7 @@ def _table(found: pd.DataFrame, write: Callable[[Any], str]) -> str:
 def _caught(record: Any) -> str:
     if not record.certified:
         return "not certified"
-    text = plus_minus(record.mean, record.error)
-    if record.certified < 1:
-        text += f", certified in {100 * record.certified:.0f} % of draws"
-    return text
+    return plus_minus(record.mean, record.error) + _of_draws(record)
 
 
 def _days(record: Any) -> str:
@@ -106,7 +111,13 @@ def _days(record: Any) -> str:
         return "-"
     share = 100 * record.above / record.days
     above = f"{record.above} of {record.days} ({share:.1f} %)"
-    return f"{record.alerts:.1f}, {record.most}; {above}"
+    return f"{record.alerts:.1f}, {record.most}; {above}{_of_draws(record)}"
+
+
+def _of_draws(record: Any) -> str:
+    if record.certified == record.draws:
+        return ""
+    return f", certified in {record.certified} of {record.draws} draws"
 
 
 def _of_methods(found: pd.DataFrame, write: Callable[[pd.DataFrame], str]) -> str:
@@ -115,5 +126,5 @@ def _of_methods(found: pd.DataFrame, write: Callable[[pd.DataFrame], str]) -> st
 
 
 def _share_above(part: pd.DataFrame) -> str:
-    kept = part[part["certified"] > 0]
-    return f"{100 * kept['above'].sum() / max(1, kept['days'].sum()):.1f} %"
+    days = part["days"].sum()
+    return f"{100 * part['above'].sum() / days:.1f} %" if days else "not certified"

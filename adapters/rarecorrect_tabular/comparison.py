@@ -1,26 +1,36 @@
 """One method against all others, by the rule that was fixed before the run.
 
-Over all cells: the mean gain against that of the one peer with the best mean, which is
-chosen on every second draw and judged on the others.  In each cell: behind that cell's
-best peer by more than a margin, and by more than chance.
+In each cell: the method minus every peer, and minus the best peer, which is chosen on
+every second draw and judged on the others.  Over all cells: the mean gain against that
+of the one peer with the best mean, chosen likewise.
+
+Cells with few test cases are pooled over the numbers of labelled cases: one statement
+that holds instead of several that do not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from rarecorrect_tabular.methods import PRODUCT, PRODUCTS
 from rarecorrect_tabular.protocol import Outcome
+from rarecorrect_tabular.statistics import CELL, FEW_POSITIVES, Bootstrap
 
 FloatArray = npt.NDArray[np.float64]
-Tables = dict[str, FloatArray]  # from method to draws x test cases, 1 = repaired
+Cell = tuple[Any, ...]
+# from method to draws x test cases, 1 = repaired; of one number of labelled cases each
+Parts = Sequence[dict[str, FloatArray]]
 
+POOLED = "pooled"
 MARGIN = 0.03
-_REPETITIONS = 4000
+LEAST_DRAWS = 4  # two to choose the best peer on, two to judge it on
+_ODD, _EVEN = slice(1, None, 2), slice(0, None, 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,7 @@ class CellVerdict:
     Attributes
     ----------
     cell : tuple
-        Task, reading, number of cases, damage.
+        Data set, task, reading, number of cases (or ``"pooled"``), damage.
     peer : str
         Best on the odd draws.
     gain, difference : float
@@ -41,7 +51,7 @@ class CellVerdict:
         More than the margin behind, at a level of .05 over all cells.
     """
 
-    cell: tuple[Any, ...]
+    cell: Cell
     peer: str
     gain: float
     difference: float
@@ -61,8 +71,8 @@ class Comparison:
     gain, peer_gain : float
         Means over the cells, on the even draws.
     difference, low, high : float
-        With its 95 % interval: draws are resampled in every cell, test cases in every
-        task.
+        With its 95 % interval: one
+        :class:`~rarecorrect_tabular.statistics.Bootstrap` of all cells.
     cells : list of CellVerdict
     """
 
@@ -81,6 +91,9 @@ def compare(
 ) -> Comparison | None:
     """Judge a method by the rule.
 
+    Its peers are the methods that ran in all of its draws, without the other products;
+    the default detector is a peer of all.
+
     Parameters
     ----------
     outcome : Outcome
@@ -95,86 +108,147 @@ def compare(
     Returns
     -------
     Comparison or None
-        None where the method did not run, or no cell has two draws of all methods.
+        Over the cells where the method has four draws or more (in a pooled cell: for
+        each number of cases) and a peer; None without such cells, or without a peer
+        that all of them have.
     """
-    cells = _cells(outcome, method, by, tasks)
+    cells = {
+        cell: parts
+        for cell, kind, parts in _comparable(outcome)
+        if kind == by and cell[1] in tasks and _complete(parts, method)
+    }
     if not cells:
         return None
-    peers = set.intersection(*(set(t) for t in cells.values())) - {method}
-    if not peers:
+    shared = set.intersection(*(set(_complete(p, method)) for p in cells.values()))
+    if not shared:
         return None
-    means = {p: np.mean([t[p][1::2].mean() for t in cells.values()]) for p in peers}
-    best = max(sorted(means), key=lambda p: float(means[p]))
-    samples = _Resampled(cells, seed)
-    apart = {cell: (t[method] - t[best])[::2] for cell, t in cells.items()}
-    whole = np.mean([samples.means(cell, x) for cell, x in apart.items()], axis=0)
-    low, high = np.quantile(whole, [0.025, 0.975])
+    best = _best_on_odd(list(cells.values()), sorted(shared))
+    bootstrap = Bootstrap(seed)
+    apart = {c: _minus(parts, method, best, _EVEN) for c, parts in cells.items()}
+    samples = [bootstrap.means(cell[:2], tables) for cell, tables in apart.items()]
+    low, high = np.quantile(np.mean(samples, axis=0), [0.025, 0.975])
+    gain, peer_gain = (
+        float(np.mean([_gain(parts, name, _EVEN) for parts in cells.values()]))
+        for name in (method, best)
+    )
     return Comparison(
         method,
         best,
-        float(np.mean([t[method][::2].mean() for t in cells.values()])),
-        float(np.mean([t[best][::2].mean() for t in cells.values()])),
-        float(np.mean([x.mean() for x in apart.values()])),
+        gain,
+        peer_gain,
+        gain - peer_gain,
         float(low),
         float(high),
-        list(_verdicts(cells, method, samples)),
+        list(_verdicts(cells, method, bootstrap)),
     )
 
 
-def _cells(
-    outcome: Outcome, method: str, by: str, tasks: list[str]
-) -> dict[tuple[Any, ...], Tables]:
-    """Of every cell the methods that ran in all of its draws; two draws at least."""
-    found: dict[tuple[Any, ...], Tables] = {}
-    for (_, task, reading, k, damage, name, kind), masks in outcome.hits.items():
-        if kind == by and task in tasks:
-            table = np.array(masks, dtype=float)
-            found.setdefault((task, reading, k, damage), {})[name] = table
-    kept = {}
-    for cell, tables in found.items():
-        n = len(tables.get(method, ()))
-        if n >= 2:
-            kept[cell] = {p: t for p, t in tables.items() if len(t) == n}
-    return kept
+def paired_differences(outcome: Outcome, method: str = PRODUCT) -> pd.DataFrame:
+    """One method minus every other in every cell, on the same draws and test cases.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    method : str, default="Fisher"
+
+    Returns
+    -------
+    DataFrame
+        Columns of the cell (``k`` is ``"pooled"`` for a pooled one), ``by``
+        (``"curve"`` or ``"certified"``), ``peer``, ``difference``, ``low``, ``high``,
+        ``n_draws``, ``n_test_positives``.  The peer ``"best of ..."`` is the one that
+        :func:`compare` takes in this cell, with the same interval.
+    """
+    found = []
+    bootstrap = Bootstrap()
+    for cell, by, parts in _comparable(outcome):
+        head = dict(zip(CELL, cell, strict=True)) | {"by": by}
+        for name, differences in _differences(parts, method):
+            mean, low, high = bootstrap.interval(cell[:2], differences)
+            found.append(
+                {
+                    **head,
+                    "peer": name,
+                    "difference": mean,
+                    "low": low,
+                    "high": high,
+                    "n_draws": sum(len(d) for d in differences),
+                    "n_test_positives": differences[0].shape[1],
+                }
+            )
+    return pd.DataFrame(found)
 
 
-class _Resampled:
-    """Means under a bootstrap of draws, one a cell, and of test cases, one a task."""
+def _comparable(outcome: Outcome) -> Iterator[tuple[Cell, str, Parts]]:
+    """Cells to compare methods in, each with the tables of one or more ``k``."""
+    cells: dict[Cell, dict[str, dict[str, FloatArray]]] = {}
+    for (data_set, task, reading, k, damage, method, by), masks in outcome.hits.items():
+        table = np.array(masks, dtype=float)
+        few = table.shape[1] < FEW_POSITIVES
+        key = (data_set, task, reading, POOLED if few else k, damage, by)
+        cells.setdefault(key, {}).setdefault(k, {})[method] = table
+    for (*cell, by), parts in cells.items():
+        yield tuple(cell), by, list(parts.values())
 
-    def __init__(self, cells: dict[tuple[Any, ...], Tables], seed: int) -> None:
-        self._rng = np.random.default_rng(seed)
-        self._cases: dict[str, FloatArray] = {}
-        for (task, *_), tables in cells.items():
-            n = next(iter(tables.values())).shape[1]
-            if task not in self._cases:
-                self._cases[task] = self._shares(n)
 
-    def _shares(self, n: int) -> FloatArray:
-        return self._rng.multinomial(n, [1 / n] * n, size=_REPETITIONS) / n
+def _complete(parts: Parts, method: str) -> list[str]:
+    """Peers with all draws of a method; none where these are too few to judge."""
+    lengths = [len(part.get(method, ())) for part in parts]
+    if min(lengths) < LEAST_DRAWS:
+        return []
+    others = set(PRODUCTS) - {PRODUCT} | {method}
+    return [
+        name
+        for name in sorted(set(parts[0]) - others)
+        if [len(part.get(name, ())) for part in parts] == lengths
+    ]
 
-    def means(self, cell: tuple[Any, ...], table: FloatArray) -> FloatArray:
-        """Mean of a table of draws x test cases in every repetition."""
-        by_draw = self._shares(len(table)) @ table
-        return np.asarray(np.sum(by_draw * self._cases[cell[0]], axis=1))
+
+def _best_on_odd(cells: Sequence[Parts], peers: Sequence[str]) -> str:
+    means = {p: np.mean([_gain(parts, p, _ODD) for parts in cells]) for p in peers}
+    return max(peers, key=lambda name: float(means[name]))
+
+
+def _gain(parts: Parts, name: str, draws: slice) -> float:
+    return float(np.mean([part[name][draws].mean() for part in parts]))
+
+
+def _minus(
+    parts: Parts, method: str, peer: str, draws: slice = slice(None)
+) -> list[FloatArray]:
+    """Own minus peer, a table for every part, over the draws that both have."""
+    found = []
+    for part in parts:
+        n = min(len(part[method]), len(part[peer]))
+        found.append((part[method][:n] - part[peer][:n])[draws])
+    return found
+
+
+def _differences(parts: Parts, method: str) -> Iterator[tuple[str, list[FloatArray]]]:
+    """From peer to differences, the best one of the odd draws last."""
+    for name in parts[0]:
+        if name != method:
+            yield name, _minus(parts, method, name)
+    if peers := _complete(parts, method):
+        best = _best_on_odd([parts], peers)
+        yield f"best of odd draws: {best}", _minus(parts, method, best, _EVEN)
 
 
 def _verdicts(
-    cells: dict[tuple[Any, ...], Tables], method: str, samples: _Resampled
+    cells: dict[Cell, Parts], method: str, bootstrap: Bootstrap
 ) -> Iterator[CellVerdict]:
     alpha = 0.05 / len(cells)
-    for cell, tables in cells.items():
-        peers = sorted(set(tables) - {method})
-        best = max(peers, key=lambda p: float(tables[p][1::2].mean()))
-        apart = (tables[method] - tables[best])[::2]
-        low, high, limit = np.quantile(
-            samples.means(cell, apart), [0.025, 0.975, 1 - alpha]
-        )
+    for cell, parts in cells.items():
+        best = _best_on_odd([parts], _complete(parts, method))
+        apart = _minus(parts, method, best, _EVEN)
+        mean, low, high = bootstrap.interval(cell[:2], apart)
+        limit = np.quantile(bootstrap.means(cell[:2], apart), 1 - alpha)
         yield CellVerdict(
             cell,
             best,
-            float(tables[best][::2].mean()),
-            float(apart.mean()),
-            float(low),
-            float(high),
+            _gain(parts, best, _EVEN),
+            mean,
+            low,
+            high,
             bool(limit < -MARGIN),
         )

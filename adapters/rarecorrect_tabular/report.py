@@ -13,7 +13,13 @@ import pandas as pd
 
 from rarecorrect_tabular.alert_report import alert_section
 from rarecorrect_tabular.benchmark import BenchmarkResult
-from rarecorrect_tabular.comparison import MARGIN, Comparison, compare
+from rarecorrect_tabular.comparison import (
+    LEAST_DRAWS,
+    MARGIN,
+    Comparison,
+    compare,
+    paired_differences,
+)
 from rarecorrect_tabular.markdown import plus_minus, table, table_of
 from rarecorrect_tabular.methods import PRODUCT, PRODUCTS
 from rarecorrect_tabular.protocol import WHOLE
@@ -23,7 +29,6 @@ from rarecorrect_tabular.statistics import (
     cell_means,
     later_windows,
     null_verdicts,
-    paired_differences,
     separability_verdicts,
 )
 
@@ -297,8 +302,10 @@ def _comparison_section(result: BenchmarkResult) -> str:
         "## Over all cells of the separable tasks\n\n"
         "The one peer with the best mean was chosen on every second draw and is judged "
         "on the others; in every cell its own best peer likewise. Bootstrap over draws "
-        "and test errors. Retraining, which has fewer draws, is not among the peers "
-        "here."
+        "and test errors, both shared by all cells of a task. Cells with fewer than "
+        f"{FEW_POSITIVES} test errors are pooled over k; {LEAST_DRAWS} draws or more. "
+        "Retraining, which has fewer draws, is not among the peers here, nor is a "
+        f"product other than {PRODUCT}."
     )
     return "\n\n".join([head, *parts])
 
@@ -316,10 +323,10 @@ def _comparison(found: Comparison, by: str) -> str:
     if not listed:
         return text
     columns: dict[str, Callable[[Any], str]] = {
-        "task": lambda c: str(c.cell[0]),
-        "reading": lambda c: str(c.cell[1]),
-        "k": lambda c: str(c.cell[2]),
-        "damage": lambda c: f"{c.cell[3]:g}",
+        "task": lambda c: str(c.cell[1]),
+        "reading": lambda c: str(c.cell[2]),
+        "k": lambda c: str(c.cell[3]),
+        "damage": lambda c: f"{c.cell[4]:g}",
         "best peer": lambda c: c.peer,
         "its gain": lambda c: f"{c.gain:.3f}",
         "difference": lambda c: f"{c.difference:+.3f}",

@@ -1,9 +1,10 @@
-"""From draws to statements: means, paired differences, null limits, verdicts."""
+"""From draws to statements: means, intervals, null limits, verdicts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import numpy.typing as npt
@@ -20,23 +21,90 @@ from rarecorrect_tabular.protocol import (
 )
 
 Array = npt.NDArray[Any]
-Mask = npt.NDArray[np.bool_]
+FloatArray = npt.NDArray[np.float64]
 
 CELL = ["data_set", "task", "reading", "k", "damage"]
 FEW_POSITIVES = 100
-POOLED = "pooled"
 LEAST_GAIN = 0.10
-_REPETITIONS = 2000
+_REPETITIONS = 4000
+
+
+class Bootstrap:
+    """Means of tables of draws x test cases, under a two-level bootstrap.
+
+    Draws and test cases are both resampled: a result must hold for other labelled
+    cases and for other cases to come.  Within a task both are the same in every cell
+    (draw ``i`` is one random order of its errors, whatever the reading, the number of
+    cases and the budget), so its tables share one set of weights per length, and
+    several cells are never taken for as many independent ones.
+
+    Parameters
+    ----------
+    seed : int, default=0
+        With the task and the length, all that weights depend on: a cell has the same
+        interval wherever it is asked for.
+    """
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._weights: dict[tuple[Any, str, int], FloatArray] = {}
+
+    def means(self, task: Any, tables: Sequence[Array]) -> FloatArray:
+        """Mean of tables in every repetition; each of them counts alike.
+
+        Parameters
+        ----------
+        task : label
+            Whose draws and test cases these are.
+        tables : sequence of array of shape (n_draws, n_cases)
+
+        Returns
+        -------
+        ndarray
+        """
+        found = [
+            np.einsum(
+                "rc,rc->r",
+                self._shares(task, "draws", len(table)) @ table,
+                self._shares(task, "cases", table.shape[1]),
+            )
+            for table in tables
+        ]
+        return np.asarray(np.mean(found, axis=0))
+
+    def interval(
+        self, task: Any, tables: Sequence[Array], level: float = 0.95
+    ) -> tuple[float, float, float]:
+        """Mean of tables, low and high end.
+
+        Parameters
+        ----------
+        task, tables
+            As in :meth:`means`.
+        level : float, default=0.95
+
+        Returns
+        -------
+        mean, low, high : float
+        """
+        ends = [(1 - level) / 2, (1 + level) / 2]
+        low, high = np.quantile(self.means(task, tables), ends)
+        mean = np.mean([table.mean() for table in tables])
+        return float(mean), float(low), float(high)
+
+    def _shares(self, *key: Any) -> FloatArray:
+        if key not in self._weights:
+            n = key[-1]
+            rng = np.random.default_rng([self._seed, crc32(repr(key).encode())])
+            drawn = rng.multinomial(n, [1 / n] * n, size=_REPETITIONS)
+            self._weights[key] = drawn / n
+        return self._weights[key]
 
 
 def bootstrap_mean(
     *tables: npt.ArrayLike, level: float = 0.95, random_state: int = 0
 ) -> tuple[float, float, float]:
-    """Mean of tables of draws x test cases, with a two-level bootstrap interval.
-
-    Draws and test cases are both resampled: a result must hold for other labelled
-    cases and for other cases to come.  Several tables (other numbers of labelled
-    cases) share their test cases and count alike.
+    """Mean of tables of one task, with the interval of a :class:`Bootstrap`.
 
     Parameters
     ----------
@@ -55,95 +123,7 @@ def bootstrap_mean(
     (0.25, True)
     """
     values = [np.asarray(table, dtype=float) for table in tables]
-    n_cases = values[0].shape[1]
-    rng = np.random.default_rng(random_state)
-    by_case = rng.multinomial(n_cases, [1 / n_cases] * n_cases, size=_REPETITIONS)
-    means = np.zeros(_REPETITIONS)
-    for table in values:
-        n = len(table)
-        by_draw = rng.multinomial(n, [1 / n] * n, size=_REPETITIONS)
-        means += np.sum((by_draw @ table) * by_case, axis=1) / (n * n_cases)
-    low, high = np.quantile(means / len(values), [(1 - level) / 2, (1 + level) / 2])
-    mean = np.mean([table.mean() for table in values])
-    return float(mean), float(low), float(high)
-
-
-def paired_differences(outcome: Outcome, method: str = PRODUCT) -> pd.DataFrame:
-    """One method minus every peer in every cell, on the same draws and test cases.
-
-    Cells with fewer than 100 test cases are pooled over the numbers of labelled
-    cases: one statement that holds instead of several that do not.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    method : str, default="Fisher"
-
-    Returns
-    -------
-    DataFrame
-        Columns of the cell (``k`` is ``"pooled"`` for a pooled one), ``by``
-        (``"curve"`` or ``"certified"``), ``peer``, ``difference``, ``low``, ``high``,
-        ``n_draws``, ``n_test_positives``.  The peer ``"best of ..."`` was chosen on
-        draws 1, 3, ... and is judged on 0, 2, ...
-    """
-    found = []
-    for cell, by, parts in _comparable(outcome):
-        head = dict(zip(CELL, cell, strict=True)) | {"by": by}
-        for name, differences in _differences(parts, method):
-            mean, low, high = bootstrap_mean(*differences)
-            found.append(
-                {
-                    **head,
-                    "peer": name,
-                    "difference": mean,
-                    "low": low,
-                    "high": high,
-                    "n_draws": sum(len(d) for d in differences),
-                    "n_test_positives": differences[0].shape[1],
-                }
-            )
-    return pd.DataFrame(found)
-
-
-def _comparable(
-    outcome: Outcome,
-) -> Iterator[tuple[tuple[Any, ...], str, list[dict[str, Array]]]]:
-    """Cells to compare methods in, each with the tables of one or more ``k``."""
-    cells: dict[tuple[Any, ...], dict[str, dict[str, Array]]] = {}
-    for (data_set, task, reading, k, damage, method, by), masks in outcome.hits.items():
-        table = np.array(masks, dtype=float)
-        few = table.shape[1] < FEW_POSITIVES
-        key = (data_set, task, reading, POOLED if few else k, damage, by)
-        cells.setdefault(key, {}).setdefault(k, {})[method] = table
-    for (*cell, by), parts in cells.items():
-        yield tuple(cell), by, list(parts.values())
-
-
-def _differences(
-    parts: Sequence[dict[str, Array]], method: str
-) -> Iterator[tuple[str, list[Array]]]:
-    """Own minus peer, a table of draws x test cases for every part."""
-    peers = [name for name in parts[0] if name != method]
-    for name in peers:
-        yield name, [_minus(part, method, name) for part in parts]
-    complete = [
-        name
-        for name in peers
-        if all(2 <= len(part[method]) == len(part[name]) for part in parts)
-    ]
-    if complete:
-        odd = {n: np.mean([part[n][1::2].mean() for part in parts]) for n in complete}
-        best = max(odd, key=lambda name: float(odd[name]))
-        yield (
-            f"best of odd draws: {best}",
-            [_minus(part, method, best)[::2] for part in parts],
-        )
-
-
-def _minus(part: dict[str, Array], method: str, peer: str) -> Array:
-    n = min(len(part[method]), len(part[peer]))
-    return np.asarray(part[method][:n] - part[peer][:n])
+    return Bootstrap(random_state).interval("", values, level)
 
 
 def cell_means(frame: pd.DataFrame, column: str) -> pd.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rarecorrect import FisherDetector
-from rarecorrect.certify import daily_threshold
+from rarecorrect import FisherDetector, NotCertifiedWarning
+from rarecorrect.certify import Certificate, daily_threshold
+from rarecorrect_tabular import alerts
 from rarecorrect_tabular.alert_report import alert_means, alert_section
 from rarecorrect_tabular.alerts import (
     ALERT_METHODS,
@@ -125,6 +127,36 @@ def test_one_fit_serves_every_cap(
     assert (row["n_days"], row["n_days_above"]) == (28, (alerts > cap).sum())
 
 
+def test_the_benchmark_judges_the_thresholds_of_the_product(
+    task: CorrectionTask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A corrector fitted with a cap holds the threshold that the tables are made at."""
+    found: list[float] = []
+
+    def note(*args: object, **options: object) -> Certificate:
+        certificate = daily_threshold(*args, **options)  # type: ignore[arg-type]
+        found.append(certificate.threshold)
+        return certificate
+
+    monkeypatch.setattr(alerts, "daily_threshold", note)
+    plan = replace(PLAN, draws={20: 1}, alert_draws=1)
+    rows = run_alerts(task, plan)
+    draw = whole_day_draw(task, 20, 0, sizes=SIZES)
+    at = {
+        (row["method"], row["cap"]): threshold
+        for row, threshold in zip(rows, found, strict=True)
+    }
+    for name, detector in DETECTORS.items():
+        for cap in CAPS:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", NotCertifiedWarning)
+                corrector = fit_under_cap(task, draw, detector, cap)
+            assert corrector.rules_.threshold() == at[name, cap]
+    # one cap that is certified, and one that the labelled cases alone exceed
+    assert np.isfinite(at["Fisher", 16])
+    assert at["Fisher", 8] == np.inf
+
+
 def test_threshold_tuning_uses_the_same_rule(
     task: CorrectionTask, days: WholeDays, rows: list[dict[str, object]]
 ) -> None:
@@ -189,6 +221,31 @@ def test_means_and_days_of_all_draws(rows: list[dict[str, object]]) -> None:
     assert row["days"] == 56
     assert row["mean"] == pytest.approx(np.mean([r["certified_gain"] for r in own]))
     assert row["most"] == max(r["alerts_max"] for r in own)
+
+
+def test_draws_that_are_off_do_not_dilute_the_days_above_the_cap(
+    rows: list[dict[str, object]],
+) -> None:
+    first = next(r for r in rows if r["certified"])
+    on = first | {
+        "certified_gain": 0.8, "alerts_mean": 6.0, "alerts_max": 12,
+        "n_days": 20, "n_days_above": 5, "draw": 0, "method": "Fisher", "cap": 8,
+    }  # fmt: skip
+    off = on | {
+        "certified": False, "certified_gain": 0.0, "alerts_mean": 0.0,
+        "alerts_max": 0, "n_days_above": 0,
+    }  # fmt: skip
+    mixed = [on, off | {"draw": 1}, off | {"draw": 2}]
+    (row,) = alert_means(mixed).to_dict("records")
+    assert (row["draws"], row["certified"]) == (3, 1)
+    assert (row["days"], row["above"], row["alerts"]) == (20, 5, 6)
+    assert row["mean"] == pytest.approx(0.8 / 3)  # off, it catches nothing
+    text = alert_section(mixed)
+    assert "| 6.0, 12; 5 of 20 (25.0 %), certified in 1 of 3 draws |" in text
+    assert "0.267 ± 0.267, certified in 1 of 3 draws" in text
+    assert "cells: Fisher 25.0 %" in text
+    never = alert_section([off, off | {"draw": 1}])
+    assert "cells: Fisher not certified" in never
 
 
 def test_a_run_reports_them_in_both_files(
