@@ -267,7 +267,8 @@ default="all"
             True labels: int, str or bool; labels unknown to the model are welcome.
         sample_weight : array-like of shape (n_rows,), optional
             Steers the detectors (and the fit of an unfitted estimator), not the
-            certificate.
+            certificate.  A weight counts rows: those that add up to 1 should be
+            multiplied by their number.
         groups : array-like of shape (n_rows,), optional
             Customer, terminal ...: fitting and calibration never share one, and one
             random row of each group calibrates.  Groups that calibrate are chosen

@@ -56,7 +56,8 @@ class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
         y : array-like of shape (n_rows,)
             Two classes; the larger label marks errors.
         sample_weight : array-like of shape (n_rows,), optional
-            Weight ``k`` counts a row ``k`` times, but for what is drawn at random.
+            Weight ``k`` counts a row ``k`` times, but for what is drawn at random.  So
+            they should add up to about the number of rows: shrinkage goes by it.
 
         Returns
         -------
