@@ -31,8 +31,6 @@ class Corrections:
     ----------
     book : RuleBook
     reading : Reading
-    strata : ndarray of shape (n_rows,) or None
-        Class or segment of every row, where thresholds differ.
     rows : ndarray of int of shape (n_firing,)
         Rows whose best active rule lies above the threshold.
     winner : ndarray of int of shape (n_firing,)
@@ -41,7 +39,6 @@ class Corrections:
 
     book: RuleBook
     reading: Reading
-    strata: Array | None
     rows: Indices
     winner: Indices
 
@@ -56,6 +53,7 @@ class Corrections:
         book : RuleBook
         reading : Reading
         strata : ndarray of shape (n_rows,), optional
+            Class or segment of every row, where thresholds differ.
 
         Returns
         -------
@@ -70,7 +68,7 @@ class Corrections:
         [0, 1]
         """
         rows, winner = book.fires(reading.features, reading.labels, strata)
-        return cls(book, reading, strata, rows, winner)
+        return cls(book, reading, rows, winner)
 
     def labels(self, classes: Array) -> Array:
         """Corrected labels; a flag leaves the legacy answer.

@@ -550,7 +550,8 @@ default="all"
             ``certificate``: name of the ledger entry in force.
         """
         index = X.index if isinstance(X, pd.DataFrame) else None
-        return trace_frame(self._corrections(X, segment), self.classes_, index)
+        reading, strata = self._asked(X, segment)
+        return trace_frame(self.rules_, reading, strata, self.classes_, index)
 
     def with_rules(self, book: RuleBook) -> Self:
         """Return a corrector with another book around the same legacy model.
@@ -796,13 +797,15 @@ default="all"
     def _strata(self, labels: Array, segment: Array | None) -> Array | None:
         return strata_of(labels, segment, self.per)
 
-    def _corrections(self, X: Any, segment: Any) -> Corrections:
+    def _asked(self, X: Any, segment: Any) -> tuple[Reading, Array | None]:
         check_is_fitted(self)
         reading = self._read(X)
         side = side_of(len(reading.labels), segment=segment)
-        return Corrections.of(
-            self.rules_, reading, self._strata(reading.labels, side.segment)
-        )
+        return reading, self._strata(reading.labels, side.segment)
+
+    def _corrections(self, X: Any, segment: Any) -> Corrections:
+        reading, strata = self._asked(X, segment)
+        return Corrections.of(self.rules_, reading, strata)
 
     def _probabilities(self, X: Any, segment: Any) -> FloatArray:
         return self._corrections(X, segment).probabilities(

@@ -12,45 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rarecorrect.certify import Certificate
+from rarecorrect.decisions import Decisions, above_raw_threshold
 from rarecorrect.ledger import LedgerEntry
-from rarecorrect.moments import project
 from rarecorrect.rule import Rule
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 
 _BUDGETS = ("damage", "alerts")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Decisions:
-    """What a book says about some rows.
-
-    Attributes
-    ----------
-    winner : ndarray of int of shape (n_rows,)
-        Position of the rule with the largest score, -1 where none is effective or
-        all are mute.
-    score : ndarray of shape (n_rows,)
-        That score on the common scale, ``m(x)``; ``-inf`` where there is none.
-    threshold : ndarray of shape (n_rows,)
-        Threshold of the row's stratum.
-
-    Examples
-    --------
-    >>> found = Decisions(np.array([0, 0]), np.array([2.5, 3.5]), np.array([3.0, 3.0]))
-    >>> found.fires.tolist()
-    [False, True]
-    """
-
-    winner: npt.NDArray[np.intp]
-    score: FloatArray
-    threshold: FloatArray
-
-    @property
-    def fires(self) -> npt.NDArray[np.bool_]:
-        """Of every row: whether it is changed or flagged."""
-        return np.asarray(self.score > self.threshold)
 
 
 @dataclass(frozen=True, eq=False)
@@ -419,15 +388,7 @@ class RuleBook:
     def _decide(
         self, rules: tuple[Rule, ...], Z: Array, labels: Array, strata: Array | None
     ) -> Decisions:
-        n = len(labels)
-        best, winner = np.full(n, -np.inf), np.full(n, -1, dtype=np.intp)
-        raw = _raw_scores(rules, Z)
-        for i, rule in enumerate(rules):
-            scaled = rule.scaled(raw[:, i])
-            # NaN compares false: a row that cannot be scored is never changed
-            better = (scaled > np.maximum(best, rule.worth)) & rule.effective(labels)
-            best[better], winner[better] = scaled[better], i
-        return Decisions(winner, best, self._thresholds(n, strata))
+        return Decisions.of(rules, Z, labels, self._thresholds(len(labels), strata))
 
     def fires(
         self, Z: Array, labels: Array, strata: Array | None = None
@@ -449,27 +410,12 @@ class RuleBook:
         winner : ndarray of int of shape (n_firing,)
             Position of the rule among :attr:`active`.
         """
-        candidates = self._above_raw_threshold(Z, labels, strata)
-        rows = np.flatnonzero(candidates)
+        thresholds = self._thresholds(len(labels), strata)
+        rows = np.flatnonzero(above_raw_threshold(self.active, Z, thresholds))
         if rows.size == 0:
             return rows, rows
-        part = None if strata is None else strata[rows]
-        found = self._decide(self.active, Z[rows], labels[rows], part)
+        found = Decisions.of(self.active, Z[rows], labels[rows], thresholds[rows])
         return rows[found.fires], found.winner[found.fires]
-
-    def _above_raw_threshold(
-        self, Z: Array, labels: Array, strata: Array | None
-    ) -> npt.NDArray[np.bool_]:
-        above = np.zeros(len(labels), dtype=bool)
-        thresholds = self._thresholds(len(labels), strata)
-        distinct, codes = np.unique(thresholds, return_inverse=True)
-        if not self.active or np.isposinf(distinct).all():
-            return above
-        raw = _raw_scores(self.active, Z)
-        for i, rule in enumerate(self.active):
-            limits = np.array([_just_below(rule.raw_threshold(t)) for t in distinct])
-            above |= raw[:, i] > limits[codes]
-        return above
 
     def _thresholds(self, n: int, strata: Array | None) -> FloatArray:
         if strata is None:
@@ -481,28 +427,6 @@ class RuleBook:
     def _next(self, event: str, **changes: Any) -> RuleBook:
         before = replace(self, earlier=(), entries=())
         return replace(self, earlier=(*self.earlier, before), event=event, **changes)
-
-
-def _raw_scores(rules: tuple[Rule, ...], Z: Array) -> FloatArray:
-    """Raw scores of all rules, shape (n_rows, n_rules); NaN where `Z` is not finite.
-
-    All linear rules cost one matrix product.
-    """
-    scores = np.full((len(Z), len(rules)), np.nan)
-    linear = [i for i, rule in enumerate(rules) if rule.coef is not None]
-    if linear:
-        weights = np.column_stack([rules[i].coef for i in linear])  # type: ignore[misc]
-        offsets = np.array([rules[i].intercept for i in linear])
-        with np.errstate(invalid="ignore", over="ignore"):  # rows that become NaN
-            scores[:, linear] = project(Z, weights) + offsets
-    others = [i for i, rule in enumerate(rules) if rule.coef is None]
-    if others or not np.isfinite(scores).all():
-        finite = np.isfinite(Z).all(axis=1)
-        scores[~finite] = np.nan
-        for i in others:
-            if finite.any():
-                scores[finite, i] = rules[i].score(Z[finite])
-    return scores
 
 
 def _beside(new: LedgerEntry, old: LedgerEntry) -> LedgerEntry:
@@ -518,8 +442,3 @@ def _beside(new: LedgerEntry, old: LedgerEntry) -> LedgerEntry:
     }
     merged = {**old.certificates, **fresh, **kept}
     return replace(new, certificates=merged, covered=new.covered & old.covered)
-
-
-def _just_below(limit: float) -> float:
-    """A little under a raw threshold: the exact comparison follows on few rows."""
-    return limit - 1e-9 * max(1.0, abs(limit)) if math.isfinite(limit) else limit

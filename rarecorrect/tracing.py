@@ -9,14 +9,18 @@ import numpy.typing as npt
 import pandas as pd
 
 from rarecorrect.corrections import Corrections
+from rarecorrect.features import Reading
 from rarecorrect.ranking import tail_ranks
 from rarecorrect.rule import Rule
+from rarecorrect.rulebook import RuleBook
 
 Array = npt.NDArray[Any]
 
 
 def trace_frame(
-    corrections: Corrections,
+    book: RuleBook,
+    reading: Reading,
+    strata: Array | None,
     classes: Array,
     index: Any = None,
 ) -> pd.DataFrame:
@@ -24,7 +28,10 @@ def trace_frame(
 
     Parameters
     ----------
-    corrections : Corrections
+    book : RuleBook
+    reading : Reading
+    strata : ndarray of shape (n_rows,) or None
+        Class or segment of every row, where thresholds differ.
     classes : ndarray of shape (n_classes,)
         All labels, for the type of ``after``.
     index : index, optional
@@ -37,20 +44,18 @@ def trace_frame(
 
     Examples
     --------
-    >>> from rarecorrect.features import Reading
-    >>> from rarecorrect.rulebook import RuleBook
     >>> reading = Reading(np.array([0, 1]), None, np.zeros((2, 3)))
-    >>> found = trace_frame(Corrections.of(RuleBook(), reading), np.array([0, 1]))
+    >>> found = trace_frame(RuleBook(), reading, None, np.array([0, 1]))
     >>> print(found[["before", "after", "changed", "score"]])
        before  after  changed  score
     0       0      0    False   -inf
     1       1      1    False   -inf
     """
-    book, reading = corrections.book, corrections.reading
-    asked = (reading.features, reading.labels, corrections.strata)
+    asked = (reading.features, reading.labels, strata)
     found = book.decide(*asked)
     shadow, hidden = book.decide_in_shadow(*asked)
-    after = corrections.labels(classes)
+    rows = np.flatnonzero(found.fires)
+    after = Corrections(book, reading, rows, found.winner[rows]).labels(classes)
     flagging = _pick(book.active, "action", found.winner) == "flag"
     rank = np.full(len(after), np.nan)
     rank[found.fires] = tail_ranks(found.score[found.fires], book.calibration_scores)

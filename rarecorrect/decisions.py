@@ -1,0 +1,142 @@
+"""Rules compete for rows: scores, the winner, and who is above a threshold."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rarecorrect.moments import project
+from rarecorrect.rule import Rule
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decisions:
+    """What some rules say about some rows.
+
+    Attributes
+    ----------
+    winner : ndarray of int of shape (n_rows,)
+        Position of the rule with the largest score, -1 where none is effective or
+        all are mute.
+    score : ndarray of shape (n_rows,)
+        That score on the common scale, ``m(x)``; ``-inf`` where there is none.
+    threshold : ndarray of shape (n_rows,)
+        Threshold of the row's stratum.
+
+    Examples
+    --------
+    >>> found = Decisions(np.array([0, 0]), np.array([2.5, 3.5]), np.array([3.0, 3.0]))
+    >>> found.fires.tolist()
+    [False, True]
+    """
+
+    winner: npt.NDArray[np.intp]
+    score: FloatArray
+    threshold: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        rules: Sequence[Rule],
+        Z: Array,
+        labels: Array,
+        thresholds: FloatArray,
+    ) -> Decisions:
+        """Let rules compete for rows.
+
+        Parameters
+        ----------
+        rules : sequence of Rule
+        Z : ndarray of shape (n_rows, n_features)
+            A row that is not finite never fires.
+        labels : ndarray of shape (n_rows,)
+            Legacy labels.
+        thresholds : ndarray of shape (n_rows,)
+            On the common scale.
+
+        Returns
+        -------
+        Decisions
+        """
+        n = len(labels)
+        best, winner = np.full(n, -np.inf), np.full(n, -1, dtype=np.intp)
+        raw = _raw_scores(rules, Z)
+        for i, rule in enumerate(rules):
+            scaled = rule.scaled(raw[:, i])
+            # NaN compares false: a row that cannot be scored is never changed
+            better = (scaled > np.maximum(best, rule.worth)) & rule.effective(labels)
+            best[better], winner[better] = scaled[better], i
+        return cls(winner, best, thresholds)
+
+    @property
+    def fires(self) -> npt.NDArray[np.bool_]:
+        """Of every row: whether it is changed or flagged."""
+        return np.asarray(self.score > self.threshold)
+
+
+def above_raw_threshold(
+    rules: Sequence[Rule], Z: Array, thresholds: FloatArray
+) -> npt.NDArray[np.bool_]:
+    """Rows that some rule may fire on, without the common scale of all.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+    Z : ndarray of shape (n_rows, n_features)
+    thresholds : ndarray of shape (n_rows,)
+        On the common scale; few distinct ones.
+
+    Returns
+    -------
+    ndarray of bool of shape (n_rows,)
+        All rows that fire, and a few that do not.
+
+    Examples
+    --------
+    >>> above_raw_threshold((), np.zeros((2, 1)), np.zeros(2)).tolist()
+    [False, False]
+    """
+    above = np.zeros(thresholds.size, dtype=bool)
+    distinct, codes = np.unique(thresholds, return_inverse=True)
+    if not rules or np.isposinf(distinct).all():
+        return above
+    raw = _raw_scores(rules, Z)
+    for i, rule in enumerate(rules):
+        limits = np.array([_just_below(rule.raw_threshold(t)) for t in distinct])
+        above |= raw[:, i] > limits[codes]
+    return above
+
+
+def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:
+    """Raw scores of all rules, shape (n_rows, n_rules); NaN where `Z` is not finite.
+
+    All linear rules cost one matrix product.
+    """
+    scores = np.full((len(Z), len(rules)), np.nan)
+    linear = [i for i, rule in enumerate(rules) if rule.coef is not None]
+    if linear:
+        weights = np.column_stack([rules[i].coef for i in linear])  # type: ignore[misc]
+        offsets = np.array([rules[i].intercept for i in linear])
+        with np.errstate(invalid="ignore", over="ignore"):  # rows that become NaN
+            scores[:, linear] = project(Z, weights) + offsets
+    others = [i for i, rule in enumerate(rules) if rule.coef is None]
+    if others or not np.isfinite(scores).all():
+        finite = np.isfinite(Z).all(axis=1)
+        scores[~finite] = np.nan
+        for i in others:
+            if finite.any():
+                scores[finite, i] = rules[i].score(Z[finite])
+    return scores
+
+
+def _just_below(limit: float) -> float:
+    """A little under a raw threshold: the exact comparison follows on few rows."""
+    return limit - 1e-9 * max(1.0, abs(limit)) if math.isfinite(limit) else limit
