@@ -53,9 +53,9 @@ def _has_data() -> bool:
 NEEDS = {
     "needs_torch": Need("torch", "install the extra [face]", _can_import("torch")),
     "needs_boosting": Need(
-        "xgboost and lightgbm",
+        "xgboost",
         "install the extra [boosting]",
-        _can_import("xgboost", "lightgbm"),
+        _can_import("xgboost"),
     ),
     "needs_browser": Need(
         "a browser", "put chromium, google-chrome or firefox on PATH", _has_browser

@@ -179,7 +179,7 @@ def run_task(
             draws.append(draw)
             for name, method in methods.items():
                 if name != "retraining" or number < plan.retraining_draws:
-                    _compete(task, draw, k, name, method, plan, outcome)
+                    _evaluate(task, draw, k, name, method, plan, outcome)
             on_draw(f"{task.name}, {reading}, {_cases(k)}")
         _null_control(task, draws, k, plan, outcome)
         _cross_fitted(task, draws, k, plan, outcome)
@@ -224,25 +224,6 @@ def _cases(k: int | None) -> str:
     return "all cases" if k is None else f"{k} cases"
 
 
-def _compete(
-    task: CorrectionTask,
-    draw: Draw,
-    k: int | None,
-    name: str,
-    method: Method,
-    plan: Plan,
-    outcome: Outcome,
-) -> None:
-    """Fit a method once, or once for each budget if it wants to know it."""
-    if name not in BY_BUDGET:
-        _evaluate(task, draw, k, name, method, plan, outcome)
-        return
-    for damage in plan.damages:
-        told = partial(method, damage=damage)
-        once = replace(plan, damages=(damage,))
-        _evaluate(task, draw, k, name, told, once, outcome)
-
-
 def _evaluate(
     task: CorrectionTask,
     draw: Draw,
@@ -252,30 +233,37 @@ def _evaluate(
     plan: Plan,
     outcome: Outcome,
 ) -> None:
-    start = time.perf_counter()
-    scorer = method(task, draw)
-    fitted = time.perf_counter()
-    rows = np.concatenate([draw.calibration, task.test])
-    scores = change_scores(task, scorer(rows), rows)
-    scored = time.perf_counter()
-    calibration, test = np.split(scores, [draw.calibration.size])
-    case, right = task.case[task.test], task.right[task.test]
-    for damage in plan.damages:
-        certificate = certified_threshold(calibration, damage, plan.confidence_level)
-        at = {
-            "curve": _curve_threshold(test, right, case, 1 - damage),
-            "certified": certificate.threshold,
-        }
-        for reading, threshold in at.items():
-            key = (*_cell(task, draw, k), damage, name, reading)
-            outcome.hits.setdefault(key, []).append(test[case] > threshold)
-        common = {
-            **row_head(task, draw, k, name),
-            "damage": damage,
-            "seconds_fit": fitted - start,
-            "seconds_score": scored - fitted,
-        }
-        outcome.rows += _window_rows(task, test, certificate, at["curve"], common)
+    """Fit a method once, or once for each budget if it wants to know it."""
+    fits: list[tuple[Method, tuple[float, ...]]] = [(method, plan.damages)]
+    if name in BY_BUDGET:
+        fits = [(partial(method, damage=d), (d,)) for d in plan.damages]
+    for fit, damages in fits:
+        start = time.perf_counter()
+        scorer = fit(task, draw)
+        fitted = time.perf_counter()
+        rows = np.concatenate([draw.calibration, task.test])
+        scores = change_scores(task, scorer(rows), rows)
+        scored = time.perf_counter()
+        calibration, test = np.split(scores, [draw.calibration.size])
+        case, right = task.case[task.test], task.right[task.test]
+        for damage in damages:
+            certificate = certified_threshold(
+                calibration, damage, plan.confidence_level
+            )
+            at = {
+                "curve": _curve_threshold(test, right, case, 1 - damage),
+                "certified": certificate.threshold,
+            }
+            for reading, threshold in at.items():
+                key = (*_cell(task, draw, k), damage, name, reading)
+                outcome.hits.setdefault(key, []).append(test[case] > threshold)
+            common = {
+                **row_head(task, draw, k, name),
+                "damage": damage,
+                "seconds_fit": fitted - start,
+                "seconds_score": scored - fitted,
+            }
+            outcome.rows += _window_rows(task, test, certificate, at["curve"], common)
 
 
 def _curve_threshold(test: Array, right: Mask, case: Mask, retention: float) -> float:

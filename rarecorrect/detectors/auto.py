@@ -222,10 +222,7 @@ class AutoDetector(BinaryDetector):
             raise ValueError(
                 f"contamination must lie in [0, 1), got {self.contamination!r}"
             )
-        if self.max_background < 1:
-            raise ValueError(
-                f"max_background must be 1 or more, got {self.max_background}"
-            )
+        self._check_at_least_one("max_background")
         if self.candidates is not None:
             names = [name for name, _ in self.candidates]
             if not names or len(set(names)) < len(names):

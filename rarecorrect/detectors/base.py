@@ -111,6 +111,11 @@ class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
     def _check_parameters(self) -> None:
         """Raise a ValueError for a parameter out of range."""
 
+    def _check_at_least_one(self, *names: str) -> None:
+        for name in names:
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+
     @abstractmethod
     def _fit(self, X: Array, is_error: Mask, w: FloatArray | None) -> None:
         """Learn from rows; those of weight 0 are still among them."""

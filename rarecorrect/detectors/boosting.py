@@ -80,9 +80,7 @@ class BoostingDetector(BinaryDetector):
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
-        for name in ("n_estimators", "max_depth", "max_background"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        self._check_at_least_one("n_estimators", "max_depth", "max_background")
         if not self.learning_rate > 0:
             raise ValueError(
                 f"learning_rate must be above 0, got {self.learning_rate!r}"

@@ -194,9 +194,7 @@ class IntervalDetector(BinaryDetector):
 
     def _check_parameters(self) -> None:
         check_share(self.max_damage, "max_damage")
-        for name in ("max_conditions", "max_background"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be 1 or more, got {getattr(self, name)}")
+        self._check_at_least_one("max_conditions", "max_background")
 
     def _fit(self, X: npt.NDArray[Any], is_error: Mask, w: Any) -> None:
         rng = check_random_state(self.random_state)

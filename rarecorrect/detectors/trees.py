@@ -85,10 +85,7 @@ class TreesDetector(BinaryDetector):
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
-        if self.max_background < 1:
-            raise ValueError(
-                f"max_background must be 1 or more, got {self.max_background}"
-            )
+        self._check_at_least_one("max_background")
 
     def _fit(
         self, X: npt.NDArray[Any], is_error: npt.NDArray[np.bool_], w: Any
