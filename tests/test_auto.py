@@ -103,6 +103,17 @@ def test_a_box_as_good_as_the_best_is_taken_alone_and_reads_aloud():
     assert not hasattr(detector, "describe")
 
 
+def test_no_box_alone_where_the_budget_holds_few_right_decisions():
+    rows, is_error = cases("box", 5)
+    n_right = int((~is_error).sum())
+    enough, too_few = (
+        AutoDetector(max_damage=held / n_right, random_state=0).fit(rows, is_error)
+        for held in (10.5, 9.5)
+    )
+    assert enough.box_ is not None
+    assert too_few.box_ is None
+
+
 def test_a_box_taken_alone_knows_the_names_of_its_columns():
     rows, is_error = cases("box", 5)
     frame = pd.DataFrame(rows, columns=list("abcdef"))

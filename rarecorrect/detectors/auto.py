@@ -37,6 +37,7 @@ Mask = npt.NDArray[np.bool_]
 
 _LEAST_WEIGHT = 0.02  # a member of less is left out
 _LEAST_IN_THE_TAIL = 3  # right decisions: fewer tell nothing of a budget
+_LEAST_FOR_A_BOX_ALONE = 10  # with fewer it ties with the best by chance
 _PRIOR_VARIANCE = 0.25  # of one error's evidence, the largest it can be
 _LEAST_TO_BOOST = 50  # errors; with fewer it adds nothing
 _TREES_A_FOLD = 50
@@ -103,8 +104,9 @@ class AutoDetector(BinaryDetector):
     of that difference: alike where errors are few, and only the best where they are
     many and tell the candidates apart.
 
-    Where a box of conditions is as good as the best, it is taken alone, fitted on all
-    rows: it can be read.
+    Where a box of conditions is as good as the best, and ten right decisions at least
+    lie within the budget to tell so, it is taken alone, fitted on all rows: it can be
+    read.
 
     Parameters
     ----------
@@ -304,10 +306,12 @@ class AutoDetector(BinaryDetector):
             weights = {t.name: float(t is running[0]) for t in running}
         else:
             ranks = {t.name: _error_ranks(t, is_error) for t in running}
-            budget = max(self.max_damage, _LEAST_IN_THE_TAIL / np.sum(~is_error))
+            n_right = np.sum(~is_error)
+            budget = max(self.max_damage, _LEAST_IN_THE_TAIL / n_right)
             evidence = {n: 1 / (1 + (r / budget) ** 2) for n, r in ranks.items()}
             weights = _weights(evidence)
-            box = _readable(running, ranks, budget)
+            tail_tells = n_right * self.max_damage >= _LEAST_FOR_A_BOX_ALONE
+            box = _readable(running, ranks, budget) if tail_tells else None
             if box:
                 weights = {name: float(name == box) for name in weights}
         self.candidates_ = [
