@@ -179,10 +179,10 @@ def test_boosting_is_tried_from_fifty_errors_on():
         assert ("boosting" in weights(detector)) == tried
 
 
-def test_a_single_error_leaves_fisher():
+def test_a_single_error_leaves_the_first_candidate():
     rows, is_error = cases("line", 1)
     detector = AutoDetector(random_state=0).fit(rows, is_error)
-    assert weights(detector)["Fisher"] == 1
+    assert weights(detector)["cascade"] == 1
     assert np.isnan(detector.cross_scores_[is_error]).all()
     assert np.isfinite(detector.cross_scores_[~is_error]).all()
 

@@ -16,6 +16,7 @@ from rarecorrect import ColumnModel, ErrorCorrector, FisherDetector
 from rarecorrect.detectors import (
     AutoDetector,
     BoostingDetector,
+    CascadeDetector,
     CleanedDetector,
     IntervalDetector,
     LogisticDetector,
@@ -37,6 +38,7 @@ ESTIMATORS = {
     "detector": FisherDetector(),
     "box": IntervalDetector(),
     "logistic": LogisticDetector(),
+    "cascade": CascadeDetector(),
     "cleaned": CleanedDetector(),
     "trees": TreesDetector(20),
     "boosting": BoostingDetector(5, engine="scikit-learn"),
@@ -53,6 +55,7 @@ _SPLIT = (
     "of weight k is not the same as k rows"
 )
 _DRAWN = "rows are drawn at random, so a row of weight k is not the same as k rows"
+_FOLDS = "rows are parted into folds, so a row of weight k is not the same as k rows"
 _COUNTED = "rows that are left out are counted, so a row of weight k is one row there"
 _BINS = "bins of columns know no weights, so a row of weight k is not quite k rows"
 
@@ -61,6 +64,7 @@ _BINS = "bins of columns know no weights, so a row of weight k is not quite k ro
 WEIGHTS_FAIL = {
     ErrorCorrector: _SPLIT,
     BoostingDetector: _BINS,
+    CascadeDetector: _FOLDS,
     CleanedDetector: _COUNTED,
     TreesDetector: _DRAWN,
     AutoDetector: _DRAWN,

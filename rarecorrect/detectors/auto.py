@@ -23,8 +23,8 @@ from rarecorrect.cross_fitting import (
 )
 from rarecorrect.detectors.base import BinaryDetector, rows_that_teach
 from rarecorrect.detectors.boosting import BoostingDetector
+from rarecorrect.detectors.cascade import CascadeDetector
 from rarecorrect.detectors.cleaned import CleanedDetector
-from rarecorrect.detectors.fisher import FisherDetector
 from rarecorrect.detectors.interval import IntervalDetector
 from rarecorrect.detectors.logistic import LogisticDetector
 from rarecorrect.detectors.trees import TreesDetector
@@ -113,9 +113,9 @@ class AutoDetector(BinaryDetector):
     max_damage : float, default=0.01
         Budget that the candidates are judged at, in (0, 1).
     candidates : list of (str, classifier), default=None
-        Unfitted binary classifiers.  ``None``: Fisher's discriminant, logistic
-        regression with hard negatives, randomised trees, a box of conditions, and from
-        50 errors on gradient boosting.
+        Unfitted binary classifiers.  ``None``: a cascade of Fisher discriminants,
+        logistic regression with hard negatives, randomised trees, a box of conditions,
+        and from 50 errors on gradient boosting.
     max_background : int, default=20_000
         Right decisions used, a random part where there are more.
     contamination : float, default=0.0
@@ -140,7 +140,7 @@ class AutoDetector(BinaryDetector):
 
     Notes
     -----
-    A single error cannot be left out: then Fisher's discriminant is the only member.
+    A single error cannot be left out: then the first candidate is the only member.
 
     Examples
     --------
@@ -278,7 +278,7 @@ class AutoDetector(BinaryDetector):
         if self.candidates is not None:
             return list(self.candidates)
         found = [
-            ("Fisher", FisherDetector()),
+            ("cascade", CascadeDetector()),
             ("logistic", LogisticDetector()),
             ("trees", TreesDetector(n_estimators=_TREES_A_FOLD)),
             ("box", IntervalDetector(max_damage=self.max_damage)),

@@ -37,7 +37,7 @@ BUDGETS = (0.01, 0.05)
 CASES = (5, 20, "all")
 CELL = ["table", "class", "k", "max_damage"]
 PEERS = ["Fisher", "logistic", "ExtraTrees", "BalancedRandomForest", "XGBoost", "LDA"]
-PARTS = ["Fisher", "logistic", "trees", "box", "boosting"]
+PARTS = ["cascade", "logistic", "trees", "box", "boosting"]
 MARGIN = 0.03
 CEILING = 0.90
 

@@ -1,0 +1,158 @@
+"""Fisher discriminants one behind the other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils import check_random_state
+
+from rarecorrect.certify import check_share
+from rarecorrect.cross_fitting import cross_scores
+from rarecorrect.detectors.base import BinaryDetector, rows_that_teach, weights_of
+from rarecorrect.detectors.fisher import FisherDetector
+from rarecorrect.robust import RobustScale
+
+FloatArray = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_LEAST_RIGHT = 50  # right decisions that the next stage learns from
+_LEAST_ERRORS = 3  # to place a cut
+_LOST = 0.05  # share of errors that a cut may lose
+_NO_CUT = 0.8  # where more right decisions would pass
+
+
+class CascadeDetector(BinaryDetector):
+    """Fisher discriminants on robustly scaled columns, one behind the other.
+
+    A budget is spent on the right decisions most alike the errors, and a discriminant
+    between errors and all right decisions is not the one between errors and these.  So
+    each stage passes on the rows above a cut, and the next stage learns from them only.
+    Cuts are placed by scores that were cross-fitted: a cut lets a share of right
+    decisions pass, more where the errors' own scores ask for it; where nearly all
+    would pass, the stage is the last.  A row that fails at a stage is behind all that
+    reach the next one, so one threshold and one certificate serve the whole.
+
+    Parameters
+    ----------
+    n_stages : int, default=3
+        At most; 1: a Fisher discriminant on robustly scaled columns.
+    passing : float, default=0.3
+        Share of right decisions that pass a cut, in (0, 1).
+    shrinkage : "oas" or float in [0, 1], default="oas"
+        As in :class:`FisherDetector`.
+    max_background : int, default=50_000
+        Right decisions used, a random part where there are more.
+    random_state : int, RandomState or None, default=None
+        For the folds and for that part.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (2,)
+        Label of right decisions, label of errors.
+    scale_ : RobustScale
+        Of the columns.
+    stages_ : list of FisherDetector
+    cuts_ : ndarray of shape (n_cuts,)
+        Scores of all stages but the last from which on a row is passed on.
+    n_features_in_ : int
+
+    See Also
+    --------
+    FisherDetector : one stage, on the columns as they are; one matrix product.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_t(2, size=(2020, 5)); X[2000:, :3] += 4
+    >>> detector = CascadeDetector(random_state=0).fit(X, np.arange(2020) >= 2000)
+    >>> bool(np.median(detector.decision_function(X[2000:])) > 0)
+    True
+    """
+
+    def __init__(
+        self,
+        n_stages: int = 3,
+        passing: float = 0.3,
+        shrinkage: str | float = "oas",
+        max_background: int = 50_000,
+        random_state: Any = None,
+    ) -> None:
+        self.n_stages = n_stages
+        self.passing = passing
+        self.shrinkage = shrinkage
+        self.max_background = max_background
+        self.random_state = random_state
+
+    def _check_parameters(self) -> None:
+        self._check_at_least_one("n_stages", "max_background")
+        check_share(self.passing, "passing")
+
+    def _fit(
+        self, X: npt.NDArray[Any], is_error: npt.NDArray[np.bool_], w: Any
+    ) -> None:
+        rng = check_random_state(self.random_state)
+        used = rows_that_teach(is_error, w, max_background=self.max_background, rng=rng)
+        rows, errors, weight = X[used], is_error[used], weights_of(used, w)
+        self.scale_ = RobustScale.from_rows(rows, weight)
+        self._fit_stages(self.scale_(rows), errors, weight, rng.randint(2**31 - 1))
+        self._offset = 0.0
+        scores = self._score(rows)
+        means = [np.average(scores[s], weights=weight[s]) for s in (errors, ~errors)]
+        self._offset = float(np.mean(means))
+
+    def _fit_stages(
+        self, Z: FloatArray, is_error: Mask, w: FloatArray, seed: int
+    ) -> None:
+        stages: list[FisherDetector] = []
+        cuts: list[float] = []
+        while len(cuts) == len(stages):
+            stage = FisherDetector(shrinkage=self.shrinkage)
+            stages.append(stage.fit(Z, is_error, sample_weight=w))
+            if len(stages) < self.n_stages:
+                scores = cross_scores(
+                    stage, Z, is_error, sample_weight=w, random_state=seed
+                )
+                cut = self._cut(scores, is_error, w)
+                if cut is not None:
+                    cuts.append(cut)
+                    on = scores >= cut
+                    Z, is_error, w = Z[on], is_error[on], w[on]
+        self.stages_, self.cuts_ = stages, np.array(cuts)
+
+    def _cut(self, scores: FloatArray, is_error: Mask, w: FloatArray) -> float | None:
+        """Score from which on rows are passed on; None where the stage is the last."""
+        n_errors = np.count_nonzero(is_error)
+        share = max(self.passing, _LEAST_RIGHT / (is_error.size - n_errors))
+        if n_errors < _LEAST_ERRORS or share >= _NO_CUT or np.isnan(scores).any():
+            return None
+        cut = min(
+            _quantile(scores[~is_error], w[~is_error], 1 - share),
+            _quantile(scores[is_error], w[is_error], _LOST),
+        )
+        passed = np.average(scores[~is_error] >= cut, weights=w[~is_error])
+        return None if passed > _NO_CUT else cut
+
+    def _score(self, X: npt.NDArray[Any]) -> FloatArray:
+        """Stages passed, and how well the row did at the next."""
+        Z, rows = self.scale_(X), np.arange(len(X))
+        found = np.empty(len(X))
+        for passed, (stage, cut) in enumerate(
+            zip(self.stages_[:-1], self.cuts_, strict=True)
+        ):
+            above = _scores(stage, Z) - cut
+            found[rows] = passed + np.exp(np.minimum(above, 0.0))
+            Z, rows = Z[above >= 0], rows[above >= 0]
+        last = _scores(self.stages_[-1], Z)
+        found[rows] = len(self.cuts_) + np.logaddexp(0.0, last)
+        return found - self._offset
+
+
+def _scores(stage: FisherDetector, Z: FloatArray) -> FloatArray:
+    """Of rows that reach a stage; there may be none."""
+    return stage.decision_function(Z) if len(Z) else np.empty(0)
+
+
+def _quantile(values: FloatArray, w: FloatArray, share: float) -> float:
+    return float(np.quantile(values, share, weights=w, method="inverted_cdf"))
