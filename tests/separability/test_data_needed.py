@@ -147,3 +147,34 @@ def test_it_takes_what_a_corrector_reads(outbreak):
         reading.features[~wrong], reading.features[wrong], max_damage=0.05
     )
     assert found.low > found.chance
+
+
+def test_the_verdict_asks_for_more_than_chance_and_for_a_tenth():
+    found = data_needed(rows(2000, p=4), rows(60, 9, p=4, seed=1))
+    assert found.separable and found.verdict.startswith("separable from these features")
+    little = replace(found, gain=0.09, low=0.05, chance=0.01)
+    assert little.beyond_chance and little.separable is False
+    assert "fewer than 10 % of the errors" in little.verdict
+    assert replace(little, gain=0.1).separable is True
+    assert replace(little, low=0.01).beyond_chance is False
+    few = replace(little, low=0.01, n_errors=19)
+    assert few.separable is None and "label 1 more at least" in few.verdict
+
+
+def test_the_verdict_says_how_many_more_would_help():
+    found = data_needed(rows(2000, p=4), rows(60, 9, p=4, seed=1))
+    rising = {"per_doubling": 0.06, "per_doubling_error": 0.01}
+    more = replace(found, gain=0.5, **rising)
+    assert "60 more errors would add about 6 points" in more.verdict
+    assert "add about 4 points" in replace(found, gain=0.96, **rising).verdict
+    not_yet = replace(more, gain=0.05, low=0.0, chance=0.02)
+    assert "not told from chance; but 60 more errors would add" in not_yet.verdict
+    few = replace(found, n_errors=12)
+    assert "label 8 more errors to see" in few.verdict
+
+
+def test_the_verdict_says_where_more_calibration_rows_add_little():
+    found = data_needed(rows(2000, p=4), rows(60, 9, p=4, seed=1))
+    assert "more than 299 calibration rows" in found.verdict
+    steps = ((299, 0.3, 0.5), (598, 0.3, 0.6), (1495, 0.6, 0.7), (5980, 0.8, 0.71))
+    assert "than 1,495 calibration rows" in replace(found, by_rows=steps).verdict

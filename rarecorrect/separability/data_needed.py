@@ -1,4 +1,4 @@
-"""Whether errors can be corrected at all, and what more labels would buy."""
+"""What errors gain when others teach, and what more labels would buy."""
 
 from __future__ import annotations
 
@@ -7,25 +7,20 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_array, check_random_state
 
-from rarecorrect.certify import allowed_exceedances, check_share, rows_needed
-from rarecorrect.cross_fitting import detector_score, fit_detector
+from rarecorrect.certify import allowed_exceedances, rows_needed
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.metrics import clopper_pearson
-from rarecorrect.ranking import tail_ranks
+from rarecorrect.separability.samples import Samples
+from rarecorrect.separability.trial import Trial
 
-Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 
 _SHARES = (0.25, 0.5, 0.8)  # of the errors that teach; the others judge
-_REPEATS = 10
-_PERMUTATIONS, _REPEATS_BY_CHANCE = 20, 3
-_MOST_ROWS = 40_000
 _MULTIPLES = (1, 2, 5, 20)  # of the least number of calibration rows
-_ENOUGH_TO_TELL = 20
-_WORTH_HAVING = 0.02  # added to the gain by twice as many errors
-_RANKS_A_BUDGET = 3  # in a half of the right decisions
+ENOUGH_TO_TELL = 20  # errors
+_WORTH_HAVING = 0.02  # added to the gain by twice as many errors, or by more rows
+_LEAST_GAIN = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ class DataNeeded:
     >>> rng = np.random.default_rng(0)
     >>> found = data_needed(rng.normal(size=(1000, 2)), rng.normal(size=(10, 2)))
     >>> found.verdict
-    '10 errors cannot tell this gain from chance; label 20 or more'
+    '10 errors cannot tell this gain from chance; label 10 more at least'
     """
 
     n_errors: int
@@ -81,27 +76,133 @@ class DataNeeded:
     rows_needed: int
     by_rows: tuple[tuple[int, float, float], ...]
 
+    @classmethod
+    def measured(
+        cls,
+        samples: Samples,
+        max_damage: float,
+        confidence_level: float,
+        detector: Any = None,
+    ) -> DataNeeded:
+        """Let some errors teach, and see how many of the others are caught.
+
+        Parameters
+        ----------
+        samples : Samples
+        max_damage, confidence_level : float
+            In (0, 1).
+        detector : classifier, default=None
+            ``None``: :class:`~rarecorrect.FisherDetector`.
+
+        Returns
+        -------
+        DataNeeded
+
+        Raises
+        ------
+        ValueError
+            For a single error.
+        """
+        right, errors, n_right, rng = samples
+        if len(errors) < 2:
+            raise ValueError(
+                "got 1 error; it takes 2 to leave one out: label another one"
+            )
+        trial = Trial(
+            FisherDetector() if detector is None else detector, right, max_damage, rng
+        )
+        wanted = {min(len(errors) - 1, _portion(len(errors), s)) for s in _SHARES}
+        ranks = {n: trial.left_out_ranks(errors, n) for n in sorted(wanted)}
+        gains = {
+            n: np.array([np.mean(r <= max_damage) for r in found])
+            for n, found in ranks.items()
+        }
+        most = max(wanted)
+        gain = float(gains[most].mean())
+        low, high = clopper_pearson(round(gain * len(errors)), len(errors))
+        slope, error = _per_doubling(gains)
+        certifiable = rows_needed(max_damage, confidence_level)
+        return cls(
+            n_errors=len(errors),
+            n_right=n_right,
+            max_damage=max_damage,
+            confidence_level=confidence_level,
+            gain=gain,
+            low=low,
+            high=high,
+            chance=trial.chance(most, len(errors)),
+            by_errors=tuple((n, float(g.mean())) for n, g in gains.items()),
+            per_doubling=slope,
+            per_doubling_error=error,
+            rows_needed=certifiable,
+            by_rows=tuple(
+                _with_rows(m * certifiable, ranks[most], max_damage, confidence_level)
+                for m in _MULTIPLES
+            ),
+        )
+
+    @property
+    def beyond_chance(self) -> bool:
+        """Whether the gain is told from chance: its lower end lies above it."""
+        return self.low > self.chance
+
+    @property
+    def separable(self) -> bool | None:
+        """Whether a tenth of the errors and more than chance are caught.
+
+        None: so few errors do not tell.
+        """
+        if not self.beyond_chance and self.n_errors < ENOUGH_TO_TELL:
+            return None
+        return self.beyond_chance and self.gain >= _LEAST_GAIN
+
     @property
     def verdict(self) -> str:
-        """The next thing to do, in words."""
-        if self.low <= self.chance and self.n_errors < _ENOUGH_TO_TELL:
+        """Whether the errors can be corrected, and the next thing to do, in words."""
+        if self.separable is None:
             return (
-                f"{self.n_errors} errors cannot tell this gain from chance; label "
-                f"{_ENOUGH_TO_TELL} or more"
+                f"{self.n_errors} errors cannot tell this gain from chance; "
+                f"label {ENOUGH_TO_TELL - self.n_errors} more at least"
             )
-        if self.low <= self.chance:
-            return (
-                "not told from chance: these features do not separate the errors from "
-                "right decisions, and more labels of the same kind will not; look for "
+        if self.separable:
+            return f"separable from these features; {self._what_more_would_add()}"
+        why = (
+            f"the budget catches fewer than {100 * _LEAST_GAIN:.0f} % of the errors"
+            if self.beyond_chance
+            else "the gain is not told from chance"
+        )
+        if self._errors_help():
+            way = f"but {self._what_more_would_add()}"
+        else:
+            way = (
+                "nothing says that more labels of the same kind would help; look for "
                 "other features"
             )
-        if self.n_errors < _ENOUGH_TO_TELL:
-            return "beyond chance; so few errors do not tell what more would add"
-        if self.per_doubling > max(2 * self.per_doubling_error, _WORTH_HAVING):
-            return "more errors help: label more of them"
-        return "more errors would add little; more calibration rows may"
+        return f"not separable from these features: {why}; {way}"
 
-    def __str__(self) -> str:
+    def _errors_help(self) -> bool:
+        return self.per_doubling > max(2 * self.per_doubling_error, _WORTH_HAVING)
+
+    def _what_more_would_add(self) -> str:
+        """What about as many errors again, and more calibration rows, would add."""
+        if self.n_errors < ENOUGH_TO_TELL:
+            missing = ENOUGH_TO_TELL - self.n_errors
+            return f"label {missing} more errors to see what still more would add"
+        if self._errors_help():
+            points = round(100 * min(self.per_doubling, 1 - self.gain))
+            return (
+                f"{self.n_errors:,} more errors would add about {points} points: label "
+                "more of them"
+            )
+        best = self.by_rows[-1][2]
+        enough = next(n for n, _, g in self.by_rows if g >= best - _WORTH_HAVING)
+        return (
+            "more errors would add little, and so would more than "
+            f"{enough:,} calibration rows"
+        )
+
+    def figures(self) -> list[str]:
+        """Lines of the printed form, but for the verdict."""
         sizes = ", ".join(f"{n}: {100 * g:.0f} %" for n, g in self.by_errors)
         if len(self.by_errors) > 1:
             sizes += (
@@ -121,7 +222,10 @@ class DataNeeded:
                 f"  {n:>9,} rows use {100 * used:.0f} % of the budget: gain "
                 f"{100 * gain:.0f} %"
             )
-        return "\n".join([*lines, f"verdict          {self.verdict}"])
+        return lines
+
+    def __str__(self) -> str:
+        return "\n".join([*self.figures(), f"verdict          {self.verdict}"])
 
 
 def data_needed(
@@ -179,103 +283,10 @@ def data_needed(
     >>> found.gain > 0.5 > found.chance, found.rows_needed
     (True, 299)
     """
-    check_share(max_damage, "max_damage")
-    check_share(confidence_level, "confidence_level")
-    right, errors = check_array(Z_right), check_array(Z_errors)
-    if right.shape[1] != errors.shape[1]:
-        raise ValueError(
-            f"Z_right has {right.shape[1]} columns and Z_errors {errors.shape[1]}; "
-            "pass the same features of both"
-        )
-    rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
-    certifiable = rows_needed(max_damage, confidence_level)
-    enough = _enough_right(len(right), len(errors), max_damage, certifiable)
-    drawn = rng.permutation(len(right))[: max(_MOST_ROWS, enough)]
-    prototype = FisherDetector() if detector is None else detector
-    trial = _Trial(prototype, right[drawn], max_damage, rng)
-    sizes = sorted({min(len(errors) - 1, _portion(len(errors), s)) for s in _SHARES})
-    ranks = {n: trial.left_out_ranks(errors, n) for n in sizes}
-    gains = {n: np.array([np.mean(r <= max_damage) for r in ranks[n]]) for n in sizes}
-    gain = float(gains[sizes[-1]].mean())
-    low, high = clopper_pearson(round(gain * len(errors)), len(errors))
-    slope, error = _per_doubling(gains)
-    return DataNeeded(
-        n_errors=len(errors),
-        n_right=len(right),
-        max_damage=max_damage,
-        confidence_level=confidence_level,
-        gain=gain,
-        low=low,
-        high=high,
-        chance=trial.chance(sizes[-1], len(errors)),
-        by_errors=tuple((n, float(g.mean())) for n, g in gains.items()),
-        per_doubling=slope,
-        per_doubling_error=error,
-        rows_needed=certifiable,
-        by_rows=tuple(
-            _with_rows(m * certifiable, ranks[sizes[-1]], max_damage, confidence_level)
-            for m in _MULTIPLES
-        ),
+    samples = Samples.checked(
+        Z_right, Z_errors, max_damage, confidence_level, random_state
     )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Trial:
-    """A detector, right decisions to learn from and to rank among, and a budget."""
-
-    detector: Any
-    right: Array
-    max_damage: float
-    rng: np.random.Generator
-
-    def left_out_ranks(
-        self, errors: Array, n: int, repeats: int = _REPEATS
-    ) -> list[FloatArray]:
-        """Tail ranks of the errors that did not teach, `n` of them teaching."""
-        half = len(self.right) // 2
-        found = []
-        for seed in range(repeats):
-            order = self.rng.permutation(len(errors))
-            background = self.rng.permutation(self.right)
-            Z = np.concatenate([background[:half], errors[order[:n]]])
-            is_error = np.arange(len(Z)) >= half
-            fitted = fit_detector(self.detector, Z, is_error, random_state=seed)
-            among = np.sort(detector_score(fitted, background[half:]))
-            left = detector_score(fitted, errors[order[n:]])
-            found.append(tail_ranks(left, among))
-        return found
-
-    def chance(self, n: int, n_errors: int) -> float:
-        """97.5 % point of the gain where the errors are right decisions."""
-        gains = []
-        for _ in range(_PERMUTATIONS):
-            order = self.rng.permutation(len(self.right))
-            drawn, rest = order[:n_errors], order[n_errors:]
-            null = _Trial(self.detector, self.right[rest], self.max_damage, self.rng)
-            ranks = null.left_out_ranks(self.right[drawn], n, _REPEATS_BY_CHANCE)
-            gains.append(np.mean(np.concatenate(ranks) <= self.max_damage))
-        return float(np.quantile(gains, 0.975))
-
-
-def _enough_right(
-    n_right: int, n_errors: int, max_damage: float, certifiable: int
-) -> int:
-    """Right decisions that suffice, half of them for ranks; too few are refused."""
-    if n_errors < 2:
-        raise ValueError(
-            f"got {n_errors} error; it takes 2 to leave one out: label another one"
-        )
-    # n calibration rows use 1 / (n + 1) at least: the finest rank of as many
-    half = max(certifiable, int(np.ceil(_RANKS_A_BUDGET / max_damage)))
-    enough = 2 * half + n_errors
-    if n_right < enough:
-        raise ValueError(
-            f"got {n_right:,} right decisions; it takes {enough:,}: {2 * half:,} to "
-            f"see a damage of {100 * max_damage:g} % and its certificate, and "
-            f"{n_errors:,} to stand in for the errors; pass more of them, fewer "
-            "errors or a larger max_damage"
-        )
-    return enough
+    return DataNeeded.measured(samples, max_damage, confidence_level, detector)
 
 
 def _portion(n: int, share: float) -> int:
