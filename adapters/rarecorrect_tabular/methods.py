@@ -16,10 +16,10 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import ExtraTreesClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import QuantileTransformer, StandardScaler
+from sklearn.preprocessing import StandardScaler
 
 from rarecorrect import FisherDetector
-from rarecorrect.detectors import AutoDetector
+from rarecorrect.detectors import AutoDetector, CascadeDetector
 from rarecorrect_tabular.task import CorrectionTask, Draw
 
 Array = npt.NDArray[Any]
@@ -43,13 +43,11 @@ def fisher(task: CorrectionTask, draw: Draw) -> Scorer:
     return lambda rows: detector.decision_function(task.Z[rows])
 
 
-def fisher_on_ranks(task: CorrectionTask, draw: Draw) -> Scorer:
-    """The same on normal scores of the background's ranks: tails of any weight."""
-    ranks = QuantileTransformer(output_distribution="normal", random_state=draw.seed)
-    ranks.fit(task.Z[draw.background])
-    Z = ranks.transform(task.Z[draw.fitting])
-    detector = FisherDetector().fit(Z, draw.is_error)
-    return lambda rows: detector.decision_function(ranks.transform(task.Z[rows]))
+def cascade(task: CorrectionTask, draw: Draw) -> Scorer:
+    """Fisher discriminants one behind the other, on robustly scaled columns."""
+    detector = CascadeDetector(random_state=draw.seed)
+    detector.fit(task.Z[draw.fitting], draw.is_error)
+    return lambda rows: detector.decision_function(task.Z[rows])
 
 
 def extra_trees(task: CorrectionTask, draw: Draw, **settings: Any) -> Scorer:
@@ -137,7 +135,7 @@ def threshold_tuning(task: CorrectionTask, draw: Draw) -> Scorer:
 METHODS: dict[str, Method] = {
     "auto": auto,
     "Fisher": fisher,
-    "Fisher on ranks": fisher_on_ranks,
+    "cascade": cascade,
     "ExtraTrees": extra_trees,
     "balanced forest": balanced_forest,
     "logistic": logistic,

@@ -41,6 +41,9 @@ _LEAST_FOR_A_BOX_ALONE = 10  # with fewer it ties with the best by chance
 _PRIOR_VARIANCE = 0.25  # of one error's evidence, the largest it can be
 _LEAST_TO_BOOST = 50  # errors; with fewer it adds nothing
 _TREES_A_FOLD = 50
+_CASCADE_BACKGROUND = 10_000
+_FARTHEST = 3.0  # common scores beyond so many logs of the rows hardly count
+_BEYOND = 0.02  # of a common score, what lies farther
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,7 +101,8 @@ class AutoDetector(BinaryDetector):
     :math:`\varepsilon` the damage budget: a smooth count of the errors that the budget
     would catch; where fewer than three right decisions lie within the budget,
     :math:`\varepsilon` is that of three.  The score is the mean of the members' scores
-    on the common scale of :class:`~rarecorrect.tail_scale.TailScale`, with weights
+    on the common scale of :class:`~rarecorrect.tail_scale.TailScale`, which hardly
+    rises beyond three logs of the number of right decisions, with weights
     :math:`\exp(-(\Delta / \sigma)^2 / 4)`, where :math:`\Delta` is how far a
     candidate's evidence is behind the best one's and :math:`\sigma` the standard error
     of that difference: alike where errors are few, and only the best where they are
@@ -278,7 +282,7 @@ class AutoDetector(BinaryDetector):
         if self.candidates is not None:
             return list(self.candidates)
         found = [
-            ("cascade", CascadeDetector()),
+            ("cascade", CascadeDetector(max_background=_CASCADE_BACKGROUND)),
             ("logistic", LogisticDetector()),
             ("trees", TreesDetector(n_estimators=_TREES_A_FOLD)),
             ("box", IntervalDetector(max_damage=self.max_damage)),
@@ -359,11 +363,25 @@ def _tried(
         # on so few rows threads of gradient boosting mostly wait for each other
         with threadpool_limits(1, user_api="openmp"):
             fitted, scores = cross_fit(prototype, Z, is_error, **options)
-        scale = TailScale.from_scores(scores[~is_error])
+        scale = _held(TailScale.from_scores(scores[~is_error]), is_error)
     except Exception as error:  # any classifier may be a candidate
         return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
     seconds = time.perf_counter() - start
     return _Trial(name, prototype, fitted, scores, scale, seconds)
+
+
+def _held(scale: TailScale, is_error: Mask) -> TailScale:
+    """A scale on which one member cannot outvote the others from its tail alone."""
+    farthest = _FARTHEST * np.log1p(np.count_nonzero(~is_error))
+    at = scale.inverse(farthest)
+    if not at > scale.knots[-1]:
+        return scale
+    return TailScale(
+        np.append(scale.knots, at),
+        np.append(scale.values, farthest),
+        _BEYOND * scale.slope_above,
+        scale.slope_below,
+    )
 
 
 def _error_ranks(trial: _Trial, is_error: Mask) -> FloatArray:

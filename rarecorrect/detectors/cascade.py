@@ -12,7 +12,7 @@ from rarecorrect.certify import check_share
 from rarecorrect.cross_fitting import cross_scores
 from rarecorrect.detectors.base import BinaryDetector, rows_that_teach, weights_of
 from rarecorrect.detectors.fisher import FisherDetector
-from rarecorrect.robust import RobustScale
+from rarecorrect.robust import RobustColumns
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -24,7 +24,7 @@ _NO_CUT = 0.8  # where more right decisions would pass
 
 
 class CascadeDetector(BinaryDetector):
-    """Fisher discriminants on robustly scaled columns, one behind the other.
+    """Fisher discriminants on robust columns, one behind the other.
 
     A budget is spent on the right decisions most alike the errors, and a discriminant
     between errors and all right decisions is not the one between errors and these.  So
@@ -37,7 +37,7 @@ class CascadeDetector(BinaryDetector):
     Parameters
     ----------
     n_stages : int, default=3
-        At most; 1: a Fisher discriminant on robustly scaled columns.
+        At most; 1: a Fisher discriminant on robust columns.
     passing : float, default=0.3
         Share of right decisions that pass a cut, in (0, 1).
     shrinkage : "oas" or float in [0, 1], default="oas"
@@ -51,8 +51,8 @@ class CascadeDetector(BinaryDetector):
     ----------
     classes_ : ndarray of shape (2,)
         Label of right decisions, label of errors.
-    scale_ : RobustScale
-        Of the columns.
+    scale_ : RobustColumns
+        What the stages read: every column drawn in, and by its rank.
     stages_ : list of FisherDetector
     cuts_ : ndarray of shape (n_cuts,)
         Scores of all stages but the last from which on a row is passed on.
@@ -95,10 +95,10 @@ class CascadeDetector(BinaryDetector):
         rng = check_random_state(self.random_state)
         used = rows_that_teach(is_error, w, max_background=self.max_background, rng=rng)
         rows, errors, weight = X[used], is_error[used], weights_of(used, w)
-        self.scale_ = RobustScale.from_rows(rows, weight)
-        self._fit_stages(self.scale_(rows), errors, weight, rng.randint(2**31 - 1))
-        self._offset = 0.0
-        scores = self._score(rows)
+        self.scale_ = RobustColumns.from_rows(rows, None if w is None else weight)
+        Z = self.scale_(rows)
+        self._fit_stages(Z, errors, weight, rng.randint(2**31 - 1))
+        scores = self._passed(Z)
         means = [np.average(scores[s], weights=weight[s]) for s in (errors, ~errors)]
         self._offset = float(np.mean(means))
 
@@ -135,18 +135,25 @@ class CascadeDetector(BinaryDetector):
         return None if passed > _NO_CUT else cut
 
     def _score(self, X: npt.NDArray[Any]) -> FloatArray:
+        return self._passed(self.scale_(X)) - self._offset
+
+    def _passed(self, Z: FloatArray) -> FloatArray:
         """Stages passed, and how well the row did at the next."""
-        Z, rows = self.scale_(X), np.arange(len(X))
-        found = np.empty(len(X))
+        rows, found = np.arange(len(Z)), np.empty(len(Z))
         for passed, (stage, cut) in enumerate(
             zip(self.stages_[:-1], self.cuts_, strict=True)
         ):
             above = _scores(stage, Z) - cut
-            found[rows] = passed + np.exp(np.minimum(above, 0.0))
+            found[rows] = passed + _bent(np.minimum(above, 0.0))
             Z, rows = Z[above >= 0], rows[above >= 0]
         last = _scores(self.stages_[-1], Z)
-        found[rows] = len(self.cuts_) + np.logaddexp(0.0, last)
-        return found - self._offset
+        found[rows] = len(self.cuts_) + _bent(last)
+        return found
+
+
+def _bent(scores: FloatArray) -> FloatArray:
+    """A line bent at 0, so that all is positive; no two scores become the same."""
+    return np.where(scores < 0, 1 / (1 - np.minimum(scores, 0.0)), 1 + scores)
 
 
 def _scores(stage: FisherDetector, Z: FloatArray) -> FloatArray:
