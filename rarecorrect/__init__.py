@@ -13,6 +13,7 @@ from rarecorrect.exceptions import (
     RuleRefusedWarning,
     TrainingRowsWarning,
 )
+from rarecorrect.files import FileFormatError, load, save
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 
@@ -22,6 +23,7 @@ __all__ = [
     "Certificate",
     "ColumnModel",
     "ErrorCorrector",
+    "FileFormatError",
     "FisherDetector",
     "NotCertifiedWarning",
     "Rule",
@@ -29,4 +31,6 @@ __all__ = [
     "RuleRefusedWarning",
     "TrainingRowsWarning",
     "certified_threshold",
+    "load",
+    "save",
 ]

@@ -52,6 +52,7 @@ from rarecorrect.learning import (
 from rarecorrect.ledger import origin
 from rarecorrect.legacy_model import is_fitted, tags_of
 from rarecorrect.metrics import as_labels
+from rarecorrect.probe import Probe
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
@@ -163,6 +164,9 @@ default="all"
     calibration_indices_ : ndarray of int
         Rows of the `X` of `fit` that calibrated and did nothing else.
     features_ : FeatureExtractor
+    probe_ : Probe or None
+        Synthetic rows and what the legacy model answers to them: a saved corrector is
+        loaded around no other model.
     n_features_in_ : int
     feature_names_in_ : ndarray of str
         If `X` has column names.
@@ -178,6 +182,7 @@ default="all"
     See Also
     --------
     rarecorrect.certify : the thresholds and what they promise.
+    rarecorrect.save, rarecorrect.load : one file, without pickle.
 
     References
     ----------
@@ -718,6 +723,7 @@ default="all"
         self.features_ = FeatureExtractor(self.estimator_, self.features)
         reading = self.features_.fit_read(X, fitting_rows)
         self.classes_ = unique_labels(self.features_.classes_, y)
+        self.probe_ = Probe.of(X, self.estimator_, self._seed)
         return reading, assigned[0]
 
     def _learn(

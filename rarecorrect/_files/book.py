@@ -1,0 +1,140 @@
+"""A rule book with all its versions: every rule and ledger entry is written once."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from rarecorrect._files.checks import check_names, is_a, require
+from rarecorrect._files.reading import Reader
+from rarecorrect._files.writing import Writer
+from rarecorrect.ledger import LedgerEntry
+from rarecorrect.rule import STATES, Rule
+from rarecorrect.rulebook import RuleBook
+
+Parts = dict[str, Any]
+
+_VERSION = {
+    "event": str,
+    "origin": str,
+    "budgets": list,
+    "rules": list,
+    "current": list,
+}
+_FIELDS = [field.name for field in dataclasses.fields(Rule) if field.name != "state"]
+
+
+def write_book(book: RuleBook, writer: Writer) -> Parts:
+    """Rules and entries, which of them each version holds, and the ledger."""
+    rules, entries = _Pool(_but_for_its_state), _Pool(id)
+    versions = [
+        {
+            "event": version.event,
+            "origin": version.origin,
+            "budgets": list(version.budgets),
+            "rules": [[rules.place(rule), rule.state] for rule in version.rules],
+            "current": [entries.place(entry) for entry in version.current],
+        }
+        for version in (*book.earlier, book)
+    ]
+    ledger = [entries.place(entry) for entry in book.entries]
+    return {
+        "versions": versions,
+        "ledger": ledger,
+        "rules": [
+            _write_rule(rule, writer, f"rules.{i}") for i, rule in enumerate(rules)
+        ],
+        "entries": [
+            writer.write(entry, f"entries.{i}") for i, entry in enumerate(entries)
+        ],
+    }
+
+
+def read_book(stored: Parts, reader: Reader) -> RuleBook:
+    """The last version, with those before it."""
+    rules = [
+        _read_rule(rule, reader, f"rules.{i}") for i, rule in enumerate(stored["rules"])
+    ]
+    entries = reader.read(stored["entries"], "entries")
+    require(is_a(entries, list), "entries are no list")
+    require(all(type(e) is LedgerEntry for e in entries), "an entry is none")
+    used: set[tuple[str, int]] = set()
+    states: dict[tuple[int, str], Rule] = {}
+
+    def at(things: Sequence[Any], what: str, place: Any) -> Any:
+        require(
+            type(place) is int and 0 <= place < len(things),
+            f"there is no {what} {place!r}, only {len(things)}",
+        )
+        used.add((what, place))
+        return things[place]
+
+    def in_state(place: Any, state: Any) -> Rule:
+        rule = at(rules, "rule", place)
+        require(state in STATES, f"rule {place} cannot be {state!r}")
+        # one object in all versions, as it was
+        return states.setdefault((place, state), rule.with_state(state))
+
+    versions: list[RuleBook] = []
+    for number, version in enumerate(stored["versions"]):
+        require(is_a(version, dict), f"version {number} is none")
+        check_names(version, set(_VERSION))
+        for name, kind in _VERSION.items():
+            require(is_a(version[name], kind), f"{name} of version {number} is none")
+        made = RuleBook(
+            rules=tuple(in_state(*pair) for pair in version["rules"]),
+            budgets=tuple(version["budgets"]),
+            current=tuple(at(entries, "entry", i) for i in version["current"]),
+            origin=version["origin"],
+            event=version["event"],
+        )
+        versions.append(made)
+    require(versions, "there is no version of the book")
+    ledger = tuple(at(entries, "entry", i) for i in stored["ledger"])
+    require(len(used) == len(rules) + len(entries), "a rule or entry is in no version")
+    *earlier, last = versions
+    return dataclasses.replace(last, entries=ledger, earlier=tuple(earlier))
+
+
+class _Pool:
+    """Distinct things in the order in which they came."""
+
+    def __init__(self, key: Callable[[Any], Any]) -> None:
+        self._key = key
+        self._places: dict[Any, int] = {}
+        self._things: list[Any] = []
+
+    def place(self, thing: Any) -> int:
+        key = self._key(thing)
+        if key not in self._places:
+            self._places[key] = len(self._things)
+            self._things.append(thing)
+        return self._places[key]
+
+    def __iter__(self) -> Any:
+        return iter(self._things)
+
+
+def _but_for_its_state(rule: Rule) -> tuple[int, ...]:
+    return tuple(id(getattr(rule, name)) for name in _FIELDS)
+
+
+def _write_rule(rule: Rule, writer: Writer, path: str) -> Parts:
+    stored = dict(writer.write(rule, path))
+    del stored["state"]  # each version has its own
+    return {**stored, "digest": rule.digest}
+
+
+def _read_rule(stored: Any, reader: Reader, path: str) -> Rule:
+    require(is_a(stored, dict), f"at {path} is no rule")
+    parts = {**stored, "state": "draft"}
+    digest = parts.pop("digest", None)
+    rule = reader.read(parts, path)
+    require(type(rule) is Rule, f"at {path} is no rule")
+    require(rule.digest == digest, f"at {path} is not what {digest!r} stands for")
+    require(
+        rule.n_features in (None, reader.n_features),
+        f"at {path} is a rule of {rule.n_features} features, not {reader.n_features}",
+    )
+    return rule  # type: ignore[no-any-return]

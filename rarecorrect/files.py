@@ -1,0 +1,296 @@
+"""Save a corrector to one file and load it, without pickle."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from rarecorrect._files.archive import (
+    ARRAYS,
+    MANIFEST,
+    FileFormatError,
+    pack,
+    read_arrays,
+    read_json,
+    unpack,
+    write_arrays,
+)
+from rarecorrect._files.checks import check_names, is_a, require
+from rarecorrect._files.corrector import (
+    FORMAT,
+    SECTIONS,
+    read_corrector,
+    read_model,
+    read_probe,
+    reader_of,
+    write_corrector,
+)
+from rarecorrect._files.forms import FORMS
+from rarecorrect._files.reading import Reader, untrusted_types
+from rarecorrect._files.writing import Writer
+from rarecorrect.corrector import ErrorCorrector
+from rarecorrect.legacy_model import check_legacy_model
+from rarecorrect.probe import Probe
+
+__all__ = ["FileFormatError", "load", "save"]
+
+_Path = str | os.PathLike[str]
+
+
+def save(
+    corrector: ErrorCorrector, path: _Path, *, with_estimator: bool = False
+) -> None:
+    """Write a fitted corrector to a file, whole or not at all.
+
+    The file is one zip: a manifest in JSON with the parameters, the rules, all versions
+    of the book and its ledger; the arrays; and what has no plain form, by skops.  There
+    is no pickle in it, and no row: the legacy model is known again by its answers to
+    synthetic ones, see :class:`~rarecorrect.probe.Probe`.
+
+    Parameters
+    ----------
+    corrector : ErrorCorrector
+        Fitted.
+    path : str or path
+        A file that is there is replaced in one step: whoever loads it meanwhile gets
+        the old one or the new one.
+    with_estimator : bool, default=False
+        Also store the legacy model, by skops.  A :class:`ColumnModel` always is.
+
+    Raises
+    ------
+    ValueError
+        If something cannot be stored; nothing is written then.
+    NotFittedError
+        If the corrector is not fitted.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = make_blobs(3000, centers=3, cluster_std=1.5, random_state=1)
+    >>> old = y[:500] != 2
+    >>> model = LogisticRegression().fit(X[:500][old], y[:500][old])
+    >>> corrector = ErrorCorrector(model, random_state=0).fit(X[500:2000], y[500:2000])
+    >>> path = Path(mkdtemp()) / "corrector.rc"
+    >>> save(corrector, path, with_estimator=True)
+    >>> again = load(path)
+    >>> bool((again.predict(X) == corrector.predict(X)).all())
+    True
+    >>> print(again.rules_.certificate())
+    changes at most 1 % of right decisions (96 % confidence, 506 rows, 1 above)
+    """
+    if type(corrector) is not ErrorCorrector:
+        raise ValueError(
+            f"only an ErrorCorrector can be saved, got {type(corrector).__name__}"
+        )
+    check_is_fitted(corrector)
+    _replace(Path(path), _packed(corrector, with_estimator))
+
+
+def load(
+    path: _Path, *, estimator: Any = None, trusted: Collection[Any] = ()
+) -> ErrorCorrector:
+    """Read a corrector from a file; this runs no code that the file brings.
+
+    Every byte is checked against a digest, every part against what it must be.
+
+    Parameters
+    ----------
+    path : str or path
+    estimator : classifier, optional
+        The fitted legacy model, needed where the file holds none.  It must give the
+        answers that the model gave when the corrector was fitted.
+    trusted : list of str or type, default=()
+        Types that skops may make, beside those of numpy, scikit-learn and this package
+        that it knows to be harmless.  Never take this list from the file: look at what
+        these types do first.
+
+    Returns
+    -------
+    ErrorCorrector
+        Its `estimator` is the fitted model, also where that was fitted by the
+        corrector.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged, from a later version, no file of this kind, or holds
+        types that are not trusted.
+    ValueError
+        If there is no model, or another one; the first answer that differs is named.
+
+    Warns
+    -----
+    UserWarning
+        If the model cannot be checked, because no synthetic rows could be made.
+
+    Examples
+    --------
+    A file holds no model, unless it was saved with it:
+
+    >>> from tempfile import mkdtemp
+    >>> from sklearn.datasets import make_blobs
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> X, y = make_blobs(2000, centers=3, cluster_std=1.5, random_state=1)
+    >>> old = y[:500] != 2
+    >>> model, other = (
+    ...     LogisticRegression(C=C).fit(X[:500][old], y[:500][old]) for C in (1, 1e-3)
+    ... )
+    >>> corrector = ErrorCorrector(model, random_state=0).fit(X[500:], y[500:])
+    >>> path = Path(mkdtemp()) / "corrector.rc"
+    >>> save(corrector, path)
+    >>> load(path, estimator=model).rules_.history
+    ['fit']
+    >>> load(path, estimator=other)  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+        ...
+    ValueError: this LogisticRegression is not the model that ... probe row 0 (...
+    """
+    if isinstance(trusted, str | bool) or not isinstance(trusted, Collection):
+        raise ValueError(f"trusted must be a list of types, got {trusted!r}")
+    where = os.fspath(path)
+    with open(path, "rb") as file, _refusing(where):
+        members: dict[str, Any] = dict(unpack(file))
+    with _refusing(where):
+        manifest = _checked_manifest(members)
+        reader = reader_of(members, read_arrays(members[ARRAYS]), trusted)
+        stored = read_model(manifest, reader, needed=estimator is None)
+        probe, classes = read_probe(manifest, reader)
+    model = stored if estimator is None else estimator
+    if model is None:
+        raise ValueError(
+            f"{where} does not hold its legacy model, a {manifest['model']['name']}: "
+            "pass it with load(path, estimator=model), or save with_estimator=True"
+        )
+    _check_model(model, probe, classes, where)
+    with _refusing(where):
+        return _opened(manifest, reader, model, probe)
+
+
+def _packed(corrector: ErrorCorrector, with_estimator: bool) -> bytes:
+    """The bytes of a file that can be read back."""
+    writer = Writer(FORMS)
+    manifest = write_corrector(corrector, writer, with_estimator=with_estimator)
+    members = {ARRAYS: write_arrays(writer.arrays), **writer.members}
+    manifest["sha256"] = _digests(members)
+    text = json.dumps(manifest, sort_keys=True, allow_nan=False, indent=1)
+    members = {MANIFEST: text.encode(), **members}
+    trusted = untrusted_types(writer.members.values())
+    with _refusing("the corrector cannot be stored", ValueError):
+        manifest = _checked_manifest(members)
+        reader = reader_of(members, read_arrays(members[ARRAYS]), trusted)
+        read_model(manifest, reader)
+        probe, _ = read_probe(manifest, reader)
+        _opened(manifest, reader, corrector.estimator_, probe)
+    return pack(members)
+
+
+def _opened(
+    manifest: dict[str, Any], reader: Reader, model: Any, probe: Probe | None
+) -> ErrorCorrector:
+    corrector = read_corrector(manifest, reader, model)
+    corrector.probe_ = probe
+    require(not reader.unused(), f"nothing refers to {reader.unused()}")
+    if probe is not None and is_a(corrector.features_.sources_, list[str]):
+        # it must answer; functions of the user may know more than synthetic rows
+        segment = np.zeros(len(probe.labels)) if corrector.per == "segment" else None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            corrector.trace(probe.rows, segment=segment)
+    return corrector
+
+
+@contextmanager
+def _refusing(what: str, error: type[ValueError] = FileFormatError) -> Iterator[None]:
+    """Say of which file an error is; whatever its parts raise, they do not fit."""
+    try:
+        yield
+    except FileFormatError as found:
+        raise error(f"{what}: {found}") from found
+    except Exception as found:  # of wrong types and values, wherever they surface
+        raise error(
+            f"{what}: its parts do not fit: {type(found).__name__}: {found}"
+        ) from found
+
+
+def _checked_manifest(members: Mapping[str, Any]) -> dict[str, Any]:
+    manifest = read_json(members[MANIFEST], MANIFEST)
+    require(is_a(manifest, dict), "the manifest is no object")
+    number, libraries = manifest.get("format"), manifest.get("written_with")
+    require(type(number) is int and number >= 1, f"there is no format {number!r}")
+    require(is_a(libraries, dict), "the manifest does not say what wrote it")
+    if number > FORMAT:
+        newer = libraries.get("rarecorrect")
+        raise FileFormatError(
+            f"it has format {number}, and this version reads up to {FORMAT}: install "
+            f"rarecorrect {newer} or later, which wrote it"
+        )
+    check_names(manifest, SECTIONS)
+    found = {name: data for name, data in members.items() if name != MANIFEST}
+    require(
+        manifest["sha256"] == _digests(found),
+        "a member is not the one that its manifest was written with",
+    )
+    return dict(manifest)
+
+
+def _digests(members: Mapping[str, Any]) -> dict[str, str]:
+    return {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
+
+
+def _check_model(model: Any, probe: Probe | None, known: Any, path: str) -> None:
+    check_legacy_model(model)
+    classes = np.asarray(getattr(model, "classes_", known))
+    different = ""
+    if classes.tolist() != known.tolist():
+        different = f"it knows the labels {classes.tolist()}, not {known.tolist()}"
+    elif probe is not None:
+        different = probe.difference(model)
+    else:
+        warnings.warn(
+            f"{path} holds no synthetic rows: it cannot be checked that the model is "
+            "the one that the corrector was fitted around",
+            UserWarning,
+            stacklevel=3,
+        )
+    if different:
+        raise ValueError(
+            f"this {type(model).__name__} is not the model that {path} was saved "
+            f"around: {different}"
+        )
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Put data where the path leads, in one step that survives a power cut."""
+    target = Path(os.path.realpath(path))
+    beside = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
+    try:
+        with open(beside, "xb") as file:
+            if target.exists():  # who may read it stays the same
+                shutil.copymode(target, beside)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # elsewhere a folder cannot be opened
+        folder = os.open(target.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
