@@ -452,8 +452,10 @@ def _entry(
     level: float,
     scores: FloatArray,
 ) -> LedgerEntry:
-    covered = frozenset(book.identities)
-    return LedgerEntry(kind, certificates, covered, mark, 1 - level, np.sort(scores))
+    covered, rising = frozenset(book.identities), np.sort(scores)
+    # one array where all rows were counted, so that a file holds it once
+    same = (c.units for c in certificates.values() if np.array_equal(c.units, rising))
+    return LedgerEntry(kind, certificates, covered, mark, 1 - level, next(same, rising))
 
 
 def _at(values: Array | None, rows: Indices) -> Array | None:

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 import rarecorrect
+from rarecorrect._verify_command import verify
 
 _COMMANDS = "rarecorrect.commands"
 
@@ -69,6 +70,8 @@ def demo(seed: int) -> None:
         highlight=False,
     )
 
+
+main.add_command(verify)
 
 _SHARES = ("repaired", "by chance", "right changed", "new type caught")
 _PLAIN = {"missed": "{:.0f}", "changes a day": "{:.1f}"}

@@ -351,7 +351,7 @@ class FitReport:
             {**_rule_record(r), "text": self._sentences(r)} for r in self.book
         ]
         record["certificates"] = [
-            {**asdict(c), "text": str(c), "average_damage": c.comparison}
+            {**_certificate_record(c), "text": str(c), "average_damage": c.comparison}
             for c in self.certificates
         ]
         record["history"] = self.book.history
@@ -452,6 +452,11 @@ def _rule_record(rule: Rule) -> dict[str, Any]:
     record = {name: getattr(rule, name) for name in wanted}
     record.update(n_background=rule.n_background, created=rule.created, note=rule.note)
     return record
+
+
+def _certificate_record(found: Certificate) -> dict[str, Any]:
+    # the scores that were counted are as many as calibration rows: a file holds them
+    return {n: getattr(found, n) for n in found.__slots__ if n != "units"}
 
 
 def _enumerated(texts: Sequence[str]) -> str:

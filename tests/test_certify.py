@@ -538,3 +538,36 @@ def test_a_daily_certificate_speaks_of_days():
     few = str(daily_threshold(scores[:500], days[:500], cap=3))
     assert few.startswith("not certifiable: 10 % of further days with more than 3 al")
     assert few.endswith("needs 29 days, got 10")
+
+
+# --- what was counted -----------------------------------------------------------------
+
+
+def test_units_are_the_scores_that_were_counted():
+    rows = certified_threshold(NORMAL, 0.05)
+    assert_array_equal(rows.units, np.sort(NORMAL))
+    groups = np.arange(2000) // 4
+    grouped = certified_threshold(NORMAL, 0.05, groups=groups)
+    assert grouped.units.size == grouped.n_calibration == 500
+    drawn = groups[np.isin(NORMAL, grouped.units)]
+    assert np.unique(drawn).size == 500
+    thinned = certified_threshold(NORMAL, 0.05, sampling_weight=1.0 + groups % 2)
+    assert thinned.units.size == thinned.n_calibration < 2000
+    assert np.isin(thinned.units, NORMAL).all()
+
+
+def test_units_of_strata_and_days():
+    halves = np.arange(2000) % 2
+    found = stratified_thresholds(NORMAL, halves, 0.05)
+    for half, made in found.items():
+        assert_array_equal(made.units, np.sort(NORMAL[halves == half]))
+    days = np.arange(2000) // 50
+    made = daily_threshold(NORMAL, days, cap=3)
+    fourth = np.sort(NORMAL.reshape(40, 50), axis=1)[:, -4]
+    assert_array_equal(made.units, np.sort(fourth))
+
+
+def test_what_was_not_certified_was_counted_too():
+    made = certified_threshold(NORMAL[:20], 0.05)
+    assert not made.certified
+    assert_array_equal(made.units, np.sort(NORMAL[:20]))

@@ -103,6 +103,11 @@ def _check_certificate(found: Certificate) -> None:
         nothing = name == "max_damage" and not found.certified  # nothing to certify
         require(not math.isnan(value) or nothing, f"{name} is NaN")
     require(found.n_calibration >= 0, f"{found.n_calibration} rows calibrate")
+    units = found.units
+    check_array(units, (None,), "units", finite=False)
+    counted = units.size in (0, found.n_calibration)  # none where nothing was certified
+    require(counted, f"{units.size} units of {found.n_calibration}")
+    require((units[1:] >= units[:-1]).all(), "units do not rise")
 
 
 def _check_entry(entry: LedgerEntry) -> None:

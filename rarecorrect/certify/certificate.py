@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
 
 from rarecorrect.certify.bounds import psi, rho
 from rarecorrect.certify.exact_rule import (
@@ -40,6 +43,10 @@ class Certificate:
         What is counted: ``"rows"``, ``"groups"`` or ``"days"``.
     population : str
         What the calibration units are a sample of, in words.
+    units : ndarray of shape (n_calibration,)
+        Score of every unit that was counted, rising: of a row, of the row drawn from a
+        group, or of the alert that would be one too many on a day.  The certificate can
+        be recomputed from them.
 
     Examples
     --------
@@ -61,6 +68,9 @@ class Certificate:
     confidence_level: float
     unit: str = "rows"
     population: str = "right decisions"
+    units: npt.NDArray[np.float64] = field(
+        default_factory=lambda: np.empty(0), repr=False, compare=False
+    )
 
     @property
     def budget_used(self) -> float:

@@ -282,7 +282,8 @@ def _certificate(
     population: str,
 ) -> Certificate:
     k = allowed_exceedances(values.size, max_damage, confidence_level)
-    threshold = math.inf if k < 0 else _threshold_above(np.sort(values)[::-1], k)
+    units = np.sort(values)
+    threshold = math.inf if k < 0 else _threshold_above(units[::-1], k)
     return Certificate(
         threshold=threshold,
         certified=threshold < math.inf,
@@ -293,6 +294,7 @@ def _certificate(
         confidence_level=float(confidence_level),
         unit=unit,
         population=population,
+        units=units,
     )
 
 

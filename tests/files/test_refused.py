@@ -469,7 +469,7 @@ CHANGES = {
     "rules.0.detector.is": "Rule",
     "entries.0.kind": "harm",
     "entries.0.delta": 2.0,
-    "entries.0.scores": {"is": "array", "name": "corrector.taught"},
+    "entries.0.scores": {"is": "array", "name": "rules.0.coef"},
     "ledger.0": 99,
     "ledger.1": True,
     "versions.0.rules.0.0": 99,
