@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -15,6 +16,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import (
     check_consistent_length,
     check_random_state,
+    column_or_1d,
     indexable,
 )
 from sklearn.utils.metaestimators import available_if
@@ -33,6 +35,7 @@ from rarecorrect.calibration import Terms
 from rarecorrect.corrections import Corrections
 from rarecorrect.detectors import AutoDetector, FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
+from rarecorrect.explain import Explanations, Usual, explanations
 from rarecorrect.features import FeatureExtractor, Reading
 from rarecorrect.fit_report import FitReport
 from rarecorrect.inputs import (
@@ -53,6 +56,7 @@ from rarecorrect.ledger import origin
 from rarecorrect.legacy_model import is_fitted, tags_of
 from rarecorrect.metrics import as_labels
 from rarecorrect.probe import Probe
+from rarecorrect.retirement import Review, still_needed
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
@@ -82,6 +86,10 @@ def _legacy_has(*names: str) -> Any:
         return scored
 
     return check
+
+
+def _index_of(X: Any) -> Any:
+    return X.index if isinstance(X, pd.DataFrame) else None
 
 
 class ErrorCorrector(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
@@ -332,6 +340,9 @@ default="all"
         self.calibration_indices_ = roles.calibration
         taught = np.concatenate([roles.errors, roles.background])
         self._taught = np.unique(row_keys(reading.features[taught]))
+        # what contributions are counted from, see explain
+        background = roles.background
+        self._usual = Usual.of(reading.features[background], reading.labels[background])
         # the fitted book is the first version: there is nothing before it to undo
         self.rules_ = replace(book.certified_by(*entries), earlier=(), event="fit")
         right = reading.labels == y
@@ -554,9 +565,103 @@ default="all"
             rows that fire; ``shadow_rule``: the shadow rule that would fire;
             ``certificate``: name of the ledger entry in force.
         """
-        index = X.index if isinstance(X, pd.DataFrame) else None
         reading, strata = self._asked(X, segment)
-        return trace_frame(self.rules_, reading, strata, self.classes_, index)
+        return trace_frame(self.rules_, reading, strata, self.classes_, _index_of(X))
+
+    def explain(
+        self,
+        X: Any,
+        *,
+        segment: npt.ArrayLike | None = None,
+        reasons: Mapping[Any, str] | None = None,
+        top: int = 3,
+    ) -> Explanations:
+        """Say why cases are changed or flagged, one sentence each.
+
+        Parameters
+        ----------
+        X, segment
+            As in :meth:`predict`.
+        reasons : mapping from feature to str, optional
+            Your own words for features, for the sentences.
+        top : int, default=3
+            Features named in a sentence, at most.
+
+        Returns
+        -------
+        Explanations
+            See :func:`~rarecorrect.explain.explanations`.
+
+        Raises
+        ------
+        ValueError
+            For a corrector from a file that holds nothing to count contributions from.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_usual"):
+            raise ValueError(
+                "this corrector was saved by a version that could not explain cases; "
+                "fit it again, or ask trace(X) which rule changes them"
+            )
+        reading, strata = self._asked(X, segment)
+        return explanations(
+            self.rules_,
+            reading,
+            strata,
+            self.classes_,
+            _index_of(X),
+            names=self.features_.names_,
+            usual=self._usual,
+            reasons=reasons,
+            top=top,
+        )
+
+    def still_needed(
+        self,
+        new_model: Any,
+        X: Any,
+        y: npt.ArrayLike,
+        *,
+        segment: npt.ArrayLike | None = None,
+        confidence_level: float = 0.95,
+        most_left: float = 0.2,
+        breaks_per_repair: float = 1.0,
+    ) -> Review:
+        """Say which rules a retrained model still needs.
+
+        Parameters
+        ----------
+        new_model : classifier
+            Fitted; rules act on what it predicts.
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
+            Rows that are new to both models and to the rules.
+        y : array-like of shape (n_rows,)
+            True labels.
+        segment : array-like of shape (n_rows,), optional
+            As in :meth:`predict`.
+        confidence_level : float, default=0.95
+        most_left : float, default=0.2
+        breaks_per_repair : float, default=1.0
+            See :func:`~rarecorrect.retirement.still_needed`.
+
+        Returns
+        -------
+        Review
+        """
+        check_is_fitted(self)
+        reading = self._read(X)
+        warn_about_taught_rows(self._taught, reading.features)
+        return still_needed(
+            self.rules_,
+            reading,
+            column_or_1d(np.asarray(new_model.predict(X))),
+            y,
+            per=self.per,
+            segment=side_of(len(reading.labels), segment=segment).segment,
+            confidence_level=confidence_level,
+            most_left=most_left,
+            breaks_per_repair=breaks_per_repair,
+        )
 
     def with_rules(self, book: RuleBook) -> Self:
         """Return a corrector with another book around the same legacy model.

@@ -1,9 +1,10 @@
 """Tests that need more than the core: which ones this machine can run.
 
 A test says what it needs with a marker: ``needs_torch``, ``needs_browser``,
-``needs_boosting`` or ``needs_data``; asking for the fixture ``data_home`` sets the
-last one. What cannot run is skipped here, in one place, and listed with a count at
-the end. ``make test-extras`` selects the same tests by the same markers.
+``needs_boosting``, ``needs_shap`` or ``needs_data``; asking for the fixture
+``data_home`` sets the last one. What cannot run is skipped here, in one place, and
+listed with a count at the end. ``make test-extras`` selects the same tests by the same
+markers.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from numpy.typing import NDArray
 from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
+
+# needs atheris, in an environment of its own
+collect_ignore = ["performance/fuzz_files.py"]
 
 # A test that is slow on a busy machine is not wrong: no timing assertions.
 settings.register_profile(
@@ -57,6 +61,7 @@ NEEDS = {
         "install the extra [boosting]",
         _can_import("xgboost"),
     ),
+    "needs_shap": Need("shap", "install the extra [report]", _can_import("shap")),
     "needs_browser": Need(
         "a browser", "put chromium, google-chrome or firefox on PATH", _has_browser
     ),

@@ -20,6 +20,7 @@ from rarecorrect._files.reading import Reader
 from rarecorrect._files.writing import Writer
 from rarecorrect.column_model import ColumnModel
 from rarecorrect.corrector import ErrorCorrector
+from rarecorrect.explain import Usual
 from rarecorrect.features import FeatureExtractor, _unwrapped
 from rarecorrect.fit_report import FitReport
 from rarecorrect.inputs import check_parameters
@@ -51,7 +52,12 @@ _STATE = {
     "seed": "_seed",
     "read_from": "_read_from",
 }
-_COLUMNS = {"n_features_in": "n_features_in_", "feature_names_in": "feature_names_in_"}
+# what it need not hold: no names of columns, or a file from before explanations
+_MAYBE = {
+    "usual": "_usual",
+    "n_features_in": "n_features_in_",
+    "feature_names_in": "feature_names_in_",
+}
 _METHODS = ("fit", "predict", "predict_proba", "decision_function", "score")
 _FEATURES = {
     "sources": "sources_",
@@ -82,7 +88,7 @@ def write_corrector(
             },
             "requests": writer.write(_requests(corrector), "corrector.requests"),
             **_written(corrector, _STATE, writer, "corrector"),
-            **_written(corrector, _COLUMNS, writer, "corrector"),
+            **_written(corrector, _MAYBE, writer, "corrector"),
         },
         "features": _written(corrector.features_, _FEATURES, writer, "features"),
         "model": _write_model(corrector.estimator_, writer, with_estimator),
@@ -118,7 +124,7 @@ def read_probe(manifest: Parts, reader: Reader) -> tuple[Probe | None, Array]:
 def read_corrector(manifest: Parts, reader: Reader, model: Any) -> ErrorCorrector:
     """The corrector around a model; the model is not asked anything."""
     stored = manifest["corrector"]
-    check_names(stored, {"parameters", "requests", *_STATE}, _COLUMNS)
+    check_names(stored, {"parameters", "requests", *_STATE}, _MAYBE)
     features = _read_features(manifest["features"], reader, model)
     reader.n_features = len(features.names_)
     parameters = reader.parts(stored["parameters"], "corrector.parameters")
@@ -128,7 +134,7 @@ def read_corrector(manifest: Parts, reader: Reader, model: Any) -> ErrorCorrecto
     check_parameters(corrector.get_params(deep=False))
     features.features = corrector.features
     corrector.estimator_, corrector.features_ = model, features
-    for name, attribute in (_STATE | _COLUMNS).items():
+    for name, attribute in (_STATE | _MAYBE).items():
         if name in stored:
             value = reader.read(stored[name], f"corrector.{name}")
             setattr(corrector, attribute, value)
@@ -207,6 +213,10 @@ def _check_state(corrector: ErrorCorrector) -> None:
         "calibration_indices are no positions",
     )
     check_array(np.nan_to_num(corrector._taught), (None,), "taught", finite=False)
+    if hasattr(corrector, "_usual"):
+        usual, n_features = corrector._usual, len(corrector.features_.names_)
+        require(type(usual) is Usual, "usual is no mean of right decisions")
+        check_array(usual.means, (usual.labels.size, n_features), "means")
     require(type(corrector._seed) is int, "the seed is no number")
     require(type(corrector._read_from) is str, "read_from is no digest")
     n_columns = getattr(corrector, "n_features_in_", 1)

@@ -23,6 +23,7 @@ from rarecorrect.calibration import Terms
 from rarecorrect.certify import Certificate
 from rarecorrect.detectors.auto import Candidate
 from rarecorrect.detectors.interval import _Side
+from rarecorrect.explain import Usual
 from rarecorrect.fit_report import FitReport
 from rarecorrect.learning import Refusal
 from rarecorrect.ledger import LedgerEntry
@@ -148,6 +149,12 @@ def _check_probe(probe: Probe) -> None:
     require(probe.rows is not None, "there are no rows")  # or they cannot be made
 
 
+def _check_usual(usual: Usual) -> None:
+    n, counts = usual.labels.size, usual.counts
+    require(usual.labels.shape == counts.shape == (n,), "labels and counts differ")
+    require(counts.dtype.kind == "i" and (counts > 0).all(), "a count is none")
+
+
 def _check_side(side: _Side) -> None:
     require(side.sign in (-1, 1), f"sign is {side.sign}")
     require(side.column >= 0, f"column is {side.column}")
@@ -170,4 +177,5 @@ RECORDS = [
     record(_Side, _check_side),
     record(ProbeColumn),
     record(Probe, _check_probe),
+    record(Usual, _check_usual),
 ]

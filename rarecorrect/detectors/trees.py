@@ -84,6 +84,18 @@ class TreesDetector(BinaryDetector):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
+    def parts(self) -> tuple[ExtraTreesClassifier, FloatArray]:
+        """The trees, and the tie-breaker, which is linear in the features.
+
+        Returns
+        -------
+        trees : ExtraTreesClassifier
+            Their share of votes for an error is one term of the score.
+        weights : ndarray of shape (n_features,)
+            What a unit of every feature adds to the other.
+        """
+        return self.trees_, self.linear_.coef_[0] * (_TIE_BREAK / self._unit)
+
     def _check_parameters(self) -> None:
         self._check_at_least_one("max_background")
 
