@@ -60,7 +60,10 @@ def nursery(path, files):
     """Ask it for the number of a process that saves, and goes on until it is killed."""
     command = [sys.executable, "-c", NURSERY, str(path), *map(str, files)]
     pipe, born = subprocess.PIPE, []
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:
+    one_thread = {**os.environ, "OMP_NUM_THREADS": "1"}  # OpenMP survives no fork
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, text=True, env=one_thread
+    ) as process:
 
         def saver(line="wait"):
             print(line, file=process.stdin, flush=True)
