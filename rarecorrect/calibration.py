@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rarecorrect.alert_budget import AlertBudget, whole_days
+from rarecorrect.background import Reservoir
 from rarecorrect.certify import (
     Certificate,
     alert_threshold,
@@ -237,6 +238,7 @@ class Terms:
         *,
         strata: Array | None,
         side: Side,
+        mark: str = "",
     ) -> LedgerEntry:
         """Damage certificate from right decisions.
 
@@ -251,6 +253,8 @@ class Terms:
             Right decisions that took no part in anything before.
         strata : ndarray of shape (n_rows,) or None
         side : Side
+        mark : str, default=""
+            Fingerprint of the rows that these were drawn from; empty: of these.
 
         Returns
         -------
@@ -267,7 +271,7 @@ class Terms:
             "random_state": self.seed,
             "population": self._population(),
         }
-        mark, level = self._spend(book, "damage", reading, rows)
+        mark, level = self._spend(book, "damage", reading, rows, mark)
         found: Mapping[Hashable, Certificate]
         budget, values = self.mixed_damage, scores[rows]
         if strata is None:
@@ -277,6 +281,35 @@ class Terms:
                 values, strata[rows], budget, level, **options
             )
         return _entry("damage", found, book, mark, level, values)
+
+    def entry_again(self, book: RuleBook, reservoir: Reservoir) -> LedgerEntry:
+        """Damage certificate of an edited book from rows that calibrated before.
+
+        Parameters
+        ----------
+        book : RuleBook
+            The rules to certify, and what has been spent.
+        reservoir : Reservoir
+
+        Returns
+        -------
+        LedgerEntry
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`damage_entry`.
+        """
+        reading = Reading(reservoir.labels, None, reservoir.Z)
+        return self.damage_entry(
+            book,
+            reading,
+            book.decide(reservoir.Z, reservoir.labels).score,
+            np.arange(len(reservoir.labels)),
+            strata=reservoir.strata,
+            side=Side(groups=reservoir.groups, calibration_weight=reservoir.weight),
+            mark=reservoir.mark,
+        )
 
     def traffic_entries(
         self, book: RuleBook, reading: Reading, scores: FloatArray, *, side: Side
@@ -435,9 +468,9 @@ class Terms:
         )
 
     def _spend(
-        self, book: RuleBook, kind: str, reading: Reading, rows: Indices
+        self, book: RuleBook, kind: str, reading: Reading, rows: Indices, mark: str = ""
     ) -> tuple[str, float]:
-        mark = fingerprint_of_rows(reading.features[rows])
+        mark = mark or fingerprint_of_rows(reading.features[rows])
         level = level_to_spend(
             book.entries, kind, mark, self.confidence_level, ledger=self.ledger
         )

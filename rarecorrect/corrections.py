@@ -34,7 +34,7 @@ class Corrections:
     rows : ndarray of int of shape (n_firing,)
         Rows whose best active rule lies above the threshold.
     winner : ndarray of int of shape (n_firing,)
-        That rule, among the active ones.
+        That rule, among those of the book.
     """
 
     book: RuleBook
@@ -83,7 +83,7 @@ class Corrections:
         ndarray of shape (n_rows,)
         """
         after = self.reading.labels.astype(classes.dtype)
-        for i, rule in enumerate(self.book.active):
+        for i, rule in enumerate(self.book.rules):
             if rule.action == "relabel":
                 after[self.rows[self.winner == i]] = rule.to
         return after
@@ -107,7 +107,7 @@ class Corrections:
         ndarray of shape (n_rows, n_classes)
         """
         assert self.reading.scores is not None
-        rules = self.book.active
+        rules = self.book.rules
         relabels = np.array([rule.action == "relabel" for rule in rules], dtype=bool)
         kept = relabels[self.winner] if self.rows.size else np.zeros(0, dtype=bool)
         rows, winner = self.rows[kept], self.winner[kept]

@@ -31,6 +31,7 @@ from rarecorrect._compat import (
     check_sample_weight,
     safe_indexing,
 )
+from rarecorrect.background import Background, Reservoir
 from rarecorrect.calibration import Terms
 from rarecorrect.corrections import Corrections
 from rarecorrect.detectors import AutoDetector, FisherDetector
@@ -142,6 +143,9 @@ default="all"
     ledger : bool, default=True
         Keep a fifth of the error probability for certificates of edited rule books on
         the same rows.  ``False``: spend all of it in the first.
+    reservoir : int, default=20000
+        Most calibration rows whose features are kept, so that :meth:`add` can certify
+        again at once; a random part of more.  0: none.
     legacy_accuracy : float or None, default=None
         A lower bound of the legacy model's accuracy in service.  With it,
         ``certify(X)`` bounds the damage without labels; an accuracy on `X` far above
@@ -229,6 +233,7 @@ default="all"
         time_margin: float = 0.0,
         contamination: float = 0.0,
         ledger: bool = True,
+        reservoir: int = 20_000,
         legacy_accuracy: float | None = None,
         calibration_fraction: float | str = "auto",
         validation_fraction: float = 0.3,
@@ -249,6 +254,7 @@ default="all"
         self.time_margin = time_margin
         self.contamination = contamination
         self.ledger = ledger
+        self.reservoir = reservoir
         self.legacy_accuracy = legacy_accuracy
         self.calibration_fraction = calibration_fraction
         self.validation_fraction = validation_fraction
@@ -334,8 +340,13 @@ default="all"
         rules, refused = self._learn(reading, y, weight, roles, side)
         # what rules read: a model, columns, and whatever was learnt to make them
         self._read_from = origin(*self.features_.parts_)
-        book = RuleBook(budgets=terms.budgets, origin=self._origin()).add(*rules)
         strata = self._strata(reading.labels, side.segment)
+        book = RuleBook(
+            budgets=terms.budgets,
+            origin=self._origin(),
+            feature_names=tuple(map(str, self.features_.names_)),
+            background=self._background(reading, weight, roles, strata, side),
+        ).extend(*rules)
         entries = terms.first_entries(book, reading, roles, strata=strata, side=side)
         self.calibration_indices_ = roles.calibration
         taught = np.concatenate([roles.errors, roles.background])
@@ -344,7 +355,7 @@ default="all"
         background = roles.background
         self._usual = Usual.of(reading.features[background], reading.labels[background])
         # the fitted book is the first version: there is nothing before it to undo
-        self.rules_ = replace(book.certified_by(*entries), earlier=(), event="fit")
+        self.rules_ = book.certified_by(*entries).as_first("fit")
         right = reading.labels == y
         self.report_ = FitReport.of_fit(
             self.rules_,
@@ -462,6 +473,83 @@ default="all"
         if unused:
             warnings.warn(unused, NotCertifiedWarning, stacklevel=2)
         return self
+
+    def add(
+        self,
+        X_errors: Any,
+        y_errors: npt.ArrayLike,
+        *,
+        name: str = "",
+        note: str = "",
+        author: str = "",
+        state: str = "active",
+    ) -> Self:
+        """Learn one rule more from a few errors, and certify all rules again.
+
+        One error is enough.  Neither the legacy model nor any other rule is touched,
+        and it takes milliseconds.  An active rule is certified together with the others
+        on the rows that calibrated in :meth:`fit`, at a level that the ledger kept for
+        it: every further rule pays a smaller part of the error probability.
+
+        Parameters
+        ----------
+        X_errors : array-like, frame or sparse matrix of shape (n_errors, n_columns)
+            Rows that the legacy model gets wrong.
+        y_errors : array-like of shape (n_errors,)
+            True labels, all the same; labels unknown to the model are welcome.
+        name : str, default=""
+            Empty: ``"to <label>"``, with a number where that is taken.
+        note, author : str, default=""
+        state : {"draft", "shadow", "active", "retired"}, default="active"
+            Of the rule.  Unless it is active, nothing is certified and nothing spent.
+
+        Returns
+        -------
+        ErrorCorrector
+            Another object; this one stays as it is, and undoes the rule.
+
+        Raises
+        ------
+        ValueError
+            For several true labels, rows that the legacy model gets right, or
+            ``ledger=False`` set after the fit.
+
+        Warns
+        -----
+        NotCertifiedWarning
+            If there are no rows to certify on, or too few for what is left of the error
+            probability: pass rows to :meth:`certify`.  Until then the legacy answer is
+            kept.
+
+        Notes
+        -----
+        The rows of the fit calibrate again.  The ledger pays for that as long as the
+        errors were chosen without looking at how those rows came out.  Who tries rules
+        until the certificate looks good has voided it, and needs fresh rows.
+        """
+        check_is_fitted(self)
+        reading, true = self._read(X_errors), as_labels(y_errors, "y_errors")
+        terms = self._terms()
+        book = self.rules_.under(terms.budgets, self._origin()).add(
+            reading.features,
+            true,
+            legacy_labels=reading.labels,
+            name=name,
+            note=note,
+            author=author,
+            state=state,
+            action=self.action,
+        )
+        reservoir = None if book.background is None else book.background.reservoir
+        if state == "active" and reservoir is not None and terms.max_damage is not None:
+            entry = terms.entry_again(book, reservoir)
+            book = book.certified_by(entry, author=author)
+        made = self.with_rules(book)
+        made._taught = np.union1d(self._taught, row_keys(reading.features))
+        n_errors = self.report_.n_errors + len(true)
+        made.report_ = replace(made.report_, n_errors=n_errors)
+        made._tell()
+        return made
 
     def predict(self, X: Any, *, segment: npt.ArrayLike | None = None) -> Array:
         """Corrected label of every row.
@@ -871,6 +959,36 @@ default="all"
                 stacklevel=3,
             )
         return rules, refused
+
+    def _background(
+        self,
+        reading: Reading,
+        weight: Array | None,
+        roles: Roles,
+        strata: Array | None,
+        side: Side,
+    ) -> Background | None:
+        """What the book keeps of the rows, for :meth:`add`."""
+        rows = reading.features, reading.labels
+        reservoir = None
+        if self.ledger and self.reservoir:  # without a ledger, rows certify once
+            reservoir = Reservoir.from_rows(
+                *rows,
+                roles.calibration,
+                strata=strata,
+                groups=side.groups,
+                weight=side.calibration_weight,
+                most_rows=self.reservoir,
+                seed=self._seed,
+            )
+        return Background.from_rows(
+            *rows,
+            roles.background,
+            sample_weight=weight,
+            origin=self._origin(),
+            reservoir=reservoir,
+            seed=self._seed,
+        )
 
     def _detector(self) -> Any:
         """The prototype that every rule gets a clone of."""

@@ -49,14 +49,19 @@ _Path = str | os.PathLike[str]
 
 
 def save(
-    corrector: ErrorCorrector, path: _Path, *, with_estimator: bool = False
+    corrector: ErrorCorrector,
+    path: _Path,
+    *,
+    with_estimator: bool = False,
+    with_background: bool = False,
 ) -> None:
     """Write a fitted corrector to a file, whole or not at all.
 
     The file is one zip: a manifest in JSON with the parameters, the rules, all versions
     of the book and its ledger; the arrays; and what has no plain form, by skops.  There
-    is no pickle in it, and no row: the legacy model is known again by its answers to
-    synthetic ones, see :class:`~rarecorrect.probe.Probe`.
+    is no pickle in it, and unless you ask for it no row: the legacy model is known
+    again by its answers to synthetic ones, see :class:`~rarecorrect.probe.Probe`.
+    Versions that were undone are not kept: what is loaded has nothing to redo.
 
     Parameters
     ----------
@@ -67,6 +72,9 @@ def save(
         the old one or the new one.
     with_estimator : bool, default=False
         Also store the legacy model, by skops.  A :class:`ColumnModel` always is.
+    with_background : bool, default=False
+        Also store the features of right decisions that :meth:`ErrorCorrector.add` needs
+        to learn from new errors and to certify again.  They may be personal data.
 
     Raises
     ------
@@ -97,7 +105,8 @@ def save(
             f"only an ErrorCorrector can be saved, got {type(corrector).__name__}"
         )
     check_is_fitted(corrector)
-    _replace(Path(path), _packed(corrector, with_estimator))
+    parts = {"with_estimator": with_estimator, "with_background": with_background}
+    _replace(Path(path), _packed(corrector, **parts))
 
 
 def load(
@@ -152,7 +161,7 @@ def load(
     >>> corrector = ErrorCorrector(model, random_state=0).fit(X[500:], y[500:])
     >>> path = Path(mkdtemp()) / "corrector.rc"
     >>> save(corrector, path)
-    >>> load(path, estimator=model).rules_.history
+    >>> [event.what for event in load(path, estimator=model).rules_.history]
     ['fit']
     >>> load(path, estimator=other)  # doctest: +ELLIPSIS
     Traceback (most recent call last):
@@ -180,10 +189,10 @@ def load(
         return _opened(manifest, reader, model, probe)
 
 
-def _packed(corrector: ErrorCorrector, with_estimator: bool) -> bytes:
+def _packed(corrector: ErrorCorrector, **parts: bool) -> bytes:
     """The bytes of a file that can be read back."""
     writer = Writer(FORMS)
-    manifest = write_corrector(corrector, writer, with_estimator=with_estimator)
+    manifest = write_corrector(corrector, writer, **parts)
     members = {ARRAYS: write_arrays(writer.arrays), **writer.members}
     manifest["sha256"] = _digests(members)
     text = json.dumps(manifest, sort_keys=True, allow_nan=False, indent=1)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect import clock
 from rarecorrect.calibration import Terms
 from rarecorrect.certify import Certificate, rows_needed, smallest_damage
 from rarecorrect.features import FeatureExtractor
@@ -253,7 +254,7 @@ class FitReport:
             for s, c in off.items()
         ]
         way = "pass rows of these alone to certify(X, y), the others stay certified"
-        if self.book.event == "fit" and all(c.n_calibration for c in off.values()):
+        if self.book.event.what == "fit" and all(c.n_calibration for c in off.values()):
             most = max(map(self._rows_to_pass, off.values()))
             way += f", or about {most:,} more rows of all kinds to fit"
         return f"{_enumerated(listed)}; {way}"
@@ -354,7 +355,7 @@ class FitReport:
             {**_certificate_record(c), "text": str(c), "average_damage": c.comparison}
             for c in self.certificates
         ]
-        record["history"] = self.book.history
+        record["history"] = [asdict(event) for event in self.book.history]
         record["shortcoming"] = self.shortcoming()
         return record
 
@@ -429,7 +430,8 @@ def cross_validated_gain(
 
 
 def _rule_line(rule: Rule, book: RuleBook) -> str:
-    text = f"{rule.name} [{rule.state}, from {rule.n_errors} errors]"
+    state = rule.state_on(clock.today())
+    text = f"{rule.name} [{state}, from {rule.n_errors} errors]"
     entry, strata = book.entry("damage"), rule.left_out_strata
     threshold: float | FloatArray = book.threshold()
     if strata is not None:
@@ -450,7 +452,8 @@ def _rule_line(rule: Rule, book: RuleBook) -> str:
 def _rule_record(rule: Rule) -> dict[str, Any]:
     wanted = ("name", "to", "from_labels", "action", "state", "n_errors")
     record = {name: getattr(rule, name) for name in wanted}
-    record.update(n_background=rule.n_background, created=rule.created, note=rule.note)
+    told = ("n_background", "created", "expires", "author", "approver", "note")
+    record.update({name: getattr(rule, name) for name in told})
     return record
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -227,6 +227,9 @@ def check_parameters(params: Mapping[str, Any]) -> None:
     for name in ("ledger", "shuffle"):
         if not isinstance(params[name], bool | np.bool_):
             raise ValueError(f"{name} must be True or False, got {params[name]!r}")
+    rows = params["reservoir"]
+    if not isinstance(rows, Integral) or isinstance(rows, bool) or rows < 0:
+        raise ValueError(f"reservoir must be a number of rows, 0 or more, got {rows!r}")
     detector = params["detector"]
     if isinstance(detector, str) and detector != "auto":
         raise ValueError(

@@ -17,7 +17,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from rarecorrect.cross_fitting import cross_scores, fit_detector, linear_form
 from rarecorrect.ledger import fingerprint
-from rarecorrect.rule import Rule, effective
+from rarecorrect.rule import Rule, effective, worth
 from rarecorrect.tail_scale import TailScale
 
 Array = npt.NDArray[Any]
@@ -245,7 +245,7 @@ def _learn_rule(
         n_errors=int(errors.size),
         n_background=int(right.size),
         case_ids=ids,
-        worth=_worth(left_out, scale(background) + log_share, log_share),
+        worth=worth(left_out, scale(background) + log_share, log_share),
         left_out=left_out,
         identity=fingerprint(np.array(parts), rows.Z[errors], coef, scores)[:16],
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
@@ -333,29 +333,3 @@ def _best_score(rules: list[Rule], Z: Array, labels: Array) -> FloatArray:
         speaks = rule.effective(labels) & (scaled > rule.worth)
         best[speaks] = np.maximum(best, scaled)[speaks]
     return best
-
-
-def _worth(left_out: FloatArray, right: FloatArray, log_share: float) -> float:
-    """Score at which Youden's index of left-out rows ends: not worth firing below it.
-
-    Below it a larger share of all right decisions than of all errors would be changed,
-    so a budget that reaches further buys nothing.  It is the score of the right
-    decision next below the error where the index is largest, since down to there
-    nothing right is changed.  ``-inf`` where no error was left out.
-
-    Parameters
-    ----------
-    left_out, right : ndarray
-        Scores of errors and of right decisions, by detectors that did not see them.
-    log_share : float
-        Log of the rule's share of all errors over its share of right decisions.
-    """
-    if left_out.size == 0 or np.isnan(left_out).any():
-        return -np.inf
-    rising = np.sort(right)
-    steps, caught = np.unique(left_out, return_counts=True)
-    gain = np.cumsum(caught[::-1])[::-1] / left_out.size
-    below = np.searchsorted(rising, steps, side="left")
-    damage = (right.size - below) / right.size
-    best = int(below[np.argmax(np.exp(log_share) * gain - damage)])
-    return float(rising[best - 1]) if best else -np.inf

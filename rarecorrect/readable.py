@@ -44,7 +44,7 @@ def sentences(
     >>> box = IntervalDetector().fit(Z, Z[:, 0] >= 9000)
     >>> scores = box.decision_function(Z[:5000])
     >>> rule = Rule("to fraud", "fraud", box, TailScale.from_scores(scores), n_errors=2)
-    >>> book = RuleBook().add(rule)
+    >>> book = RuleBook().extend(rule)
     >>> found = {None: certified_threshold(rule.scaled(scores), 0.01)}
     >>> entry = LedgerEntry("damage", found, book.identities, "rows", 0.05, scores)
     >>> sentences(rule, book.certified_by(entry), ["amount"])[0].split(" [")[0]

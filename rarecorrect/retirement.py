@@ -190,7 +190,7 @@ def still_needed(
     ...     used = (y == 0) | (y == label)
     ...     detector = FisherDetector().fit(Z[used], y[used] == label)
     ...     scale = TailScale.from_scores(detector.decision_function(Z[y == 0]))
-    ...     book = book.add(Rule(f"to {label}", label, detector, scale))
+    ...     book = book.extend(Rule(f"to {label}", label, detector, scale))
     >>> right = np.sort(book.decide(Z[y == 0], y[y == 0]).score)
     >>> found = {None: certified_threshold(right, 0.01)}
     >>> entry = LedgerEntry("damage", found, book.identities, "rows", 0.05, right)
@@ -222,11 +222,12 @@ def still_needed(
         for labels in (reading.labels, after)
     )
     bar = _Bar(confidence_level, most_left, breaks_per_repair)
-    names = [rule.name for rule in book.active]
+    active = book.active
+    judged = [(i, rule) for i, rule in enumerate(book.rules) if rule in active]
     return Review(
         pd.DataFrame(
-            [bar.record(_counts(r, i, old, new)) for i, r in enumerate(book.active)],
-            index=pd.Index(names, dtype=object, name="rule"),
+            [bar.record(_counts(rule, i, old, new)) for i, rule in judged],
+            index=pd.Index([r.name for _, r in judged], dtype=object, name="rule"),
             columns=_COLUMNS,
         ),
         n_rows=len(true),
@@ -276,7 +277,7 @@ class _Decided:
 
 
 def _counts(rule: Rule, i: int, old: _Decided, new: _Decided) -> dict[str, int]:
-    """What is counted of the `i`-th active rule."""
+    """What is counted of the `i`-th rule."""
     before, now = old.repairs(rule, i), new.repairs(rule, i)
     fires = new.winner == i
     masks = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
@@ -9,6 +10,7 @@ from uuid import uuid4
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect import clock
 from rarecorrect.cross_fitting import detector_score
 from rarecorrect.ledger import fingerprint
 from rarecorrect.moments import project
@@ -67,13 +69,18 @@ class Rule:
         form, so give a rule with another such detector another identity.
     name, note, author, created : str
         For the audit trail.
+    expires : str
+        Last day (UTC) on which the rule acts, like ``"2026-03-31"``; empty: no end.
+        From the next day on it is as good as retired, by itself.
+    approver : str
+        Who put it into service, see :meth:`RuleBook.approve`.
     coef, intercept : ndarray of shape (n_features,), float
         The folded linear form, or ``None`` and 0 for a detector that has none.
 
     Raises
     ------
     ValueError
-        For a `state` or an `action` that is none of these.
+        For a `state` or an `action` that is none of these, or another `expires`.
 
     Examples
     --------
@@ -108,6 +115,8 @@ class Rule:
     note: str = ""
     author: str = ""
     created: str = ""
+    expires: str = ""
+    approver: str = ""
     coef: FloatArray | None = field(default=None, repr=False)
     intercept: float = 0.0
 
@@ -118,12 +127,17 @@ class Rule:
             )
         if self.action not in ("relabel", "flag"):
             raise ValueError(f"action must be 'relabel' or 'flag', got {self.action!r}")
+        if self.expires and not _is_day(self.expires):
+            raise ValueError(
+                "expires must be a day like '2026-03-31', or '' for no end, got "
+                f"{self.expires!r}"
+            )
 
     @property
     def digest(self) -> str:
         """Digest of all that decides, which is what a certificate covers.
 
-        State, name, note, author and date may change under a certificate, and so may
+        State, name, note, people and dates may change under a certificate, and so may
         the records of what the rule was learnt from.
         """
         scale, labels = self.scale, self.from_labels
@@ -161,6 +175,53 @@ class Rule:
         Rule
         """
         return replace(self, state=state)
+
+    def state_on(self, day: str) -> str:
+        """State on a day: a rule that expired before it is retired.
+
+        Parameters
+        ----------
+        day : str
+            In ISO form.
+
+        Returns
+        -------
+        str
+        """
+        return "retired" if self.expires and self.expires < day else self.state
+
+    def approved(self, by: str) -> Rule:
+        """Return a draft or shadow rule in service, once somebody else has seen it.
+
+        Parameters
+        ----------
+        by : str
+            Anyone but its author.
+
+        Returns
+        -------
+        Rule
+
+        Raises
+        ------
+        ValueError
+            If `by` is nobody or the author, or the rule is neither a draft nor a
+            shadow rule or has expired.
+        """
+        state = self.state_on(clock.today())
+        if state not in ("draft", "shadow"):
+            raise ValueError(
+                f"rule {self.name!r} is {state}, and only draft or shadow rules can be "
+                "approved; see with_state and with_expiry"
+            )
+        if not by.strip():
+            raise ValueError(f"by={by!r} is nobody: who approves rule {self.name!r}?")
+        if by.strip().casefold() == self.author.strip().casefold():
+            raise ValueError(
+                f"{by!r} is the author of rule {self.name!r}: let somebody else "
+                "approve it"
+            )
+        return replace(self, state="active", approver=by)
 
     def effective(self, labels: Array) -> npt.NDArray[np.bool_]:
         """Where the rule may act.
@@ -254,6 +315,49 @@ def effective(
     if action == "relabel":
         inside &= np.asarray(labels != to)
     return np.asarray(inside)
+
+
+def worth(left_out: FloatArray, right: FloatArray, log_share: float) -> float:
+    """Score at which Youden's index of left-out rows ends: not worth firing below it.
+
+    Below it a larger share of all right decisions than of all errors would be changed,
+    so a budget that reaches further buys nothing.  It is the score of the right
+    decision next below the error where the index is largest, since down to there
+    nothing right is changed.
+
+    Parameters
+    ----------
+    left_out, right : ndarray
+        Scores of errors and of right decisions, by detectors that did not see them.
+    log_share : float
+        Log of the rule's share of all errors over its share of right decisions.
+
+    Returns
+    -------
+    float
+        ``-inf`` where no error was left out.
+
+    Examples
+    --------
+    >>> worth(np.array([2.5, 9.0]), np.arange(10.0), log_share=0.0)
+    8.0
+    """
+    if left_out.size == 0 or np.isnan(left_out).any():
+        return -np.inf
+    rising = np.sort(right)
+    steps, caught = np.unique(left_out, return_counts=True)
+    gain = np.cumsum(caught[::-1])[::-1] / left_out.size
+    below = np.searchsorted(rising, steps, side="left")
+    damage = (right.size - below) / right.size
+    best = int(below[np.argmax(np.exp(log_share) * gain - damage)])
+    return float(rising[best - 1]) if best else -np.inf
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return dt.date.fromisoformat(text).isoformat() == text
+    except ValueError:
+        return False
 
 
 def _plain(label: Any) -> Any:

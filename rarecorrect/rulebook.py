@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable
+import datetime as dt
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from itertools import count
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
-from rarecorrect.certify import Certificate
-from rarecorrect.decisions import Decisions, above_raw_threshold
+from rarecorrect.background import Background
+from rarecorrect.book_diff import BookDiff
+from rarecorrect.history import Event
+from rarecorrect.in_force import InForce
 from rarecorrect.ledger import LedgerEntry
+from rarecorrect.merging import (
+    merged_current,
+    merged_entries,
+    merged_names,
+    merged_rules,
+)
+from rarecorrect.new_rule import new_rule
 from rarecorrect.rule import Rule
-
-Array = npt.NDArray[Any]
-FloatArray = npt.NDArray[np.float64]
-
-_BUDGETS = ("damage", "alerts")
 
 
 @dataclass(frozen=True, eq=False)
-class RuleBook:
+class RuleBook(InForce):
     """Rules, the thresholds certified for them, and the versions before.
 
     Every verb returns a new book that shares arrays with this one.  Removing a rule or
@@ -33,20 +36,16 @@ class RuleBook:
 
     Attributes
     ----------
-    rules : tuple of Rule
-    budgets : tuple of str
-        Budgets that must all be certified, out of ``"damage"`` and ``"alerts"``; at
-        least one.
-    entries : tuple of LedgerEntry
-        All uses of calibration rows, of undone versions too: what is spent is spent.
-    current : tuple of LedgerEntry
-        The entry in force for each budget, among the ones that this version was given.
-    origin : str
-        What the rules read: digest of the legacy model, the features and the strata.
-        Certificates hold there and nowhere else.  Empty for a book made by hand.
-    earlier : tuple of RuleBook
-        The versions before, first to last, each without its own and without entries.
-    event : str
+    rules, budgets, entries, current, origin
+        As in :class:`~rarecorrect.in_force.InForce`.
+    feature_names : tuple of str
+        What the rules read; empty: unknown.
+    background : Background or None
+        What is kept of right decisions, so that :meth:`add` can learn from an error.
+    earlier, later : tuple of RuleBook
+        The versions before, first to last, and those undone, the next one last; each
+        without its own and without entries.
+    event : Event
         What made this version.
 
     Raises
@@ -61,12 +60,13 @@ class RuleBook:
     >>> from rarecorrect.certify import certified_threshold
     >>> from rarecorrect.detectors import FisherDetector
     >>> from rarecorrect.tail_scale import TailScale
+    >>> import numpy as np
     >>> rng = np.random.default_rng(0)
     >>> Z = np.vstack([rng.normal(size=(700, 2)), [[6.0, 6.0]]])
     >>> labels = np.zeros(701, dtype=int)
     >>> detector = FisherDetector().fit(Z[500:], np.arange(201) == 200)
     >>> scale = TailScale.from_scores(detector.decision_function(Z[500:700]))
-    >>> book = RuleBook().add(Rule("to 1", 1, detector, scale))
+    >>> book = RuleBook().extend(Rule("to 1", 1, detector, scale))
     >>> book.certified, book.threshold()
     (False, inf)
 
@@ -84,34 +84,21 @@ class RuleBook:
     Every verb gives another book, and can be undone:
 
     >>> off = book.disable_all()
-    >>> off.certified, off.undo().certified, off.history[1:]
-    (False, True, ['add to 1', 'certify', 'disable all'])
+    >>> off.certified, off.undo().certified, [event.what for event in off.history]
+    (False, True, ['empty', 'add to 1', 'certify', 'disable all'])
     """
 
-    rules: tuple[Rule, ...] = ()
-    budgets: tuple[str, ...] = _BUDGETS[:1]
-    entries: tuple[LedgerEntry, ...] = ()
-    current: tuple[LedgerEntry, ...] = ()
-    origin: str = ""
+    feature_names: tuple[str, ...] = ()
+    background: Background | None = field(default=None, repr=False)
     # flat, not a chain: thousands of versions must not exhaust the stack of pickle
     earlier: tuple[RuleBook, ...] = field(default=(), repr=False)
-    event: str = "empty"
-
-    def __post_init__(self) -> None:
-        names = [rule.name for rule in self.rules]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"rule names must be unique, got {twice} more than once")
-        if not self.budgets or not set(self.budgets) <= set(_BUDGETS):
-            raise ValueError(
-                f"budgets must hold one or both of {_BUDGETS}, got {self.budgets!r}: "
-                "without a budget nothing would bound what the rules change"
-            )
+    later: tuple[RuleBook, ...] = field(default=(), repr=False)
+    event: Event = field(default_factory=lambda: Event("empty"))
 
     def __len__(self) -> int:
         return len(self.rules)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[Rule]:
         return iter(self.rules)
 
     def __getitem__(self, name: str) -> Rule:
@@ -120,12 +107,13 @@ class RuleBook:
                 return rule
         raise KeyError(f"no rule {name!r}; there are {[r.name for r in self.rules]}")
 
-    def add(self, *rules: Rule) -> RuleBook:
+    def extend(self, *rules: Rule, author: str = "") -> RuleBook:
         """Return a book with `rules` at the end.
 
         Parameters
         ----------
         *rules : Rule
+        author : str, default=""
 
         Returns
         -------
@@ -137,14 +125,79 @@ class RuleBook:
             If two rules share a name.
         """
         names = ", ".join(rule.name for rule in rules)
-        return self._next(f"add {names}", rules=(*self.rules, *rules))
+        return self._next(f"add {names}", author, rules=(*self.rules, *rules))
 
-    def remove(self, name: str) -> RuleBook:
+    def add(
+        self,
+        Z_errors: npt.ArrayLike,
+        y_errors: npt.ArrayLike,
+        *,
+        legacy_labels: npt.ArrayLike,
+        name: str = "",
+        note: str = "",
+        author: str = "",
+        state: str = "active",
+        action: str = "relabel",
+    ) -> RuleBook:
+        """Return a book with one rule more, learnt in milliseconds from a few errors.
+
+        Nothing else is touched.  An active rule turns the book off until it is
+        certified again.
+
+        Parameters
+        ----------
+        Z_errors : array-like of shape (n_errors, n_features)
+            Features of the errors; one is enough.
+        y_errors : array-like of shape (n_errors,)
+            True labels, all the same.
+        legacy_labels : array-like of shape (n_errors,)
+            What the legacy model says, each of them wrong.
+        name : str, default=""
+            Empty: ``"to <label>"``, with a number where that is taken.
+        note, author : str, default=""
+        state : {"draft", "shadow", "active", "retired"}, default="active"
+        action : {"relabel", "flag"}, default="relabel"
+
+        Returns
+        -------
+        RuleBook
+
+        Raises
+        ------
+        ValueError
+            For a book without a background of its legacy model, and as in
+            :func:`~rarecorrect.new_rule.new_rule`.
+        """
+        known = self.background
+        if known is None or known.origin != self.origin:
+            raise ValueError(
+                "this book knows no right decisions of its legacy model to tell an "
+                "error from; take rules_ of a fitted ErrorCorrector, or of a file that "
+                "was saved with_background, or learn the rule elsewhere and use "
+                "extend(rule)"
+            )
+        rule = new_rule(
+            known,
+            Z_errors,
+            y_errors,
+            legacy_labels,
+            beside=self.active,
+            name=name,
+            note=note,
+            author=author,
+            state=state,
+            action=action,
+        )
+        rule = rule if name else replace(rule, name=self._free_name(rule.name))
+        return self._next(f"add {rule.name}", author, rules=(*self.rules, rule))
+
+    def remove(self, name: str, *, author: str = "") -> RuleBook:
         """Return a book without a rule; its certificate stays valid.
 
         Parameters
         ----------
         name : str
+        author : str, default=""
 
         Returns
         -------
@@ -157,15 +210,16 @@ class RuleBook:
         """
         gone = self[name]
         left = tuple(rule for rule in self.rules if rule is not gone)
-        return self._next(f"remove {name}", rules=left)
+        return self._next(f"remove {name}", author, rules=left)
 
-    def with_state(self, name: str, state: str) -> RuleBook:
+    def with_state(self, name: str, state: str, *, author: str = "") -> RuleBook:
         """Return a book with one rule in another state.
 
         Parameters
         ----------
         name : str
         state : {"draft", "shadow", "active", "retired"}
+        author : str, default=""
 
         Returns
         -------
@@ -178,19 +232,115 @@ class RuleBook:
         ValueError
             For any other state.
         """
-        old = self[name]
-        rules = tuple(r.with_state(state) if r is old else r for r in self.rules)
-        return self._next(f"{state} {name}", rules=rules)
+        new = self[name].with_state(state)
+        return self._with(name, f"{state} {name}", author, new)
 
-    def disable_all(self) -> RuleBook:
-        """Return a book in which every active rule is retired: the legacy model."""
+    def approve(self, name: str, *, by: str) -> RuleBook:
+        """Return a book with a draft or shadow rule in service: four eyes saw it.
+
+        Parameters
+        ----------
+        name : str
+        by : str
+            Anyone but the author of the rule.
+
+        Returns
+        -------
+        RuleBook
+
+        Raises
+        ------
+        KeyError
+            If there is no rule of that name.
+        ValueError
+            If `by` is nobody or the author, or the rule is neither a draft nor a
+            shadow rule or has expired.
+        """
+        return self._with(name, f"approve {name}", by, self[name].approved(by))
+
+    def with_expiry(
+        self, name: str, date: str | dt.date, *, author: str = ""
+    ) -> RuleBook:
+        """Return a book in which a rule retires by itself; its certificate stays.
+
+        Parameters
+        ----------
+        name : str
+        date : str or date
+            Last day (UTC) on which the rule acts, like ``"2026-03-31"``; empty: no end.
+        author : str, default=""
+
+        Returns
+        -------
+        RuleBook
+
+        Raises
+        ------
+        KeyError
+            If there is no rule of that name.
+        ValueError
+            If `date` is no day.
+        """
+        day = str(date)
+        told = f"expire {name} after {day}" if day else f"keep {name} without end"
+        return self._with(name, told, author, replace(self[name], expires=day))
+
+    def disable_all(self, *, author: str = "") -> RuleBook:
+        """Return a book in which every active rule is retired: the legacy model.
+
+        Parameters
+        ----------
+        author : str, default=""
+
+        Returns
+        -------
+        RuleBook
+        """
         rules = tuple(
             r.with_state("retired") if r.state == "active" else r for r in self.rules
         )
-        return self._next("disable all", rules=rules)
+        return self._next("disable all", author, rules=rules)
+
+    def merge(self, other: RuleBook, *, author: str = "") -> RuleBook:
+        """Return a book with the rules of both, under the terms of this one.
+
+        Two books that were certified apart are not certified together: each rule has
+        its own chance to change a right decision.  So a certificate stays only where it
+        was made for all rules that are active now.
+
+        Parameters
+        ----------
+        other : RuleBook
+            Its ledger comes along: what either book has spent is spent.
+        author : str, default=""
+
+        Returns
+        -------
+        RuleBook
+
+        Raises
+        ------
+        ValueError
+            If the books read other features, or rules that differ share a name.
+        """
+        rules = merged_rules(self, other)
+        united = replace(self, rules=rules).identities
+        return self._next(
+            f"merge with a book of {len(other)} rules",
+            author,
+            rules=rules,
+            entries=merged_entries(self, other),
+            current=merged_current(self, other, united),
+            feature_names=merged_names(self.feature_names, other.feature_names),
+            background=self.background or other.background,
+        )
 
     def undo(self) -> RuleBook:
         """Return the version before, with its thresholds; the ledger stays spent.
+
+        Returns
+        -------
+        RuleBook
 
         Raises
         ------
@@ -200,7 +350,57 @@ class RuleBook:
         if not self.earlier:
             raise ValueError("this is the first version of the book: nothing to undo")
         *earlier, last = self.earlier
-        return replace(last, earlier=tuple(earlier), entries=self.entries)
+        later = (*self.later, self._alone())
+        return replace(last, earlier=tuple(earlier), later=later, entries=self.entries)
+
+    def redo(self) -> RuleBook:
+        """Return the version that :meth:`undo` left; any edit in between forgets it.
+
+        Returns
+        -------
+        RuleBook
+
+        Raises
+        ------
+        ValueError
+            If nothing was undone since the last edit.
+        """
+        if not self.later:
+            raise ValueError("nothing was undone since the last edit: nothing to redo")
+        *later, back = self.later
+        earlier = (*self.earlier, self._alone())
+        return replace(back, earlier=earlier, later=tuple(later), entries=self.entries)
+
+    def diff(self, other: RuleBook) -> BookDiff:
+        """What changes if another book takes the place of this one.
+
+        Parameters
+        ----------
+        other : RuleBook
+
+        Returns
+        -------
+        BookDiff
+            To be printed, or as a dict.
+        """
+        return BookDiff.between(self, other)
+
+    def as_first(self, what: str, *, author: str = "") -> RuleBook:
+        """Return this version as the first of a book: there is nothing to undo.
+
+        Parameters
+        ----------
+        what : str
+            What made it.
+        author : str, default=""
+
+        Returns
+        -------
+        RuleBook
+        """
+        return replace(
+            self, earlier=(), later=(), event=self._event_named(what, author)
+        )
 
     def under(self, budgets: tuple[str, ...], origin: str) -> RuleBook:
         """Return this version under other budgets, or around another legacy model.
@@ -226,7 +426,7 @@ class RuleBook:
         """
         return replace(self, budgets=budgets, origin=origin)
 
-    def certified_by(self, *found: LedgerEntry) -> RuleBook:
+    def certified_by(self, *found: LedgerEntry, author: str = "") -> RuleBook:
         """Return a book whose thresholds are those of new ledger entries.
 
         An entry that certifies nothing (too few rows) is recorded, but does not take
@@ -241,204 +441,41 @@ class RuleBook:
         ----------
         *found : LedgerEntry
             They are recorded, whatever they certify.
+        author : str, default=""
 
         Returns
         -------
         RuleBook
         """
-        current = {entry.kind: entry for entry in self.current}
-        for entry in found:
-            old = self.entry(entry.kind)
-            if old is None:
-                current[entry.kind] = entry
-            elif entry.certifies or not old.certifies:
-                current[entry.kind] = _beside(entry, old)
         return self._next(
             "certify",
+            author,
             entries=(*self.entries, *found),
-            current=tuple(current.values()),
+            current=self.current_with(*found),
         )
 
     @property
-    def history(self) -> list[str]:
+    def history(self) -> list[Event]:
         """Events from the first version to this one."""
         return [*(book.event for book in self.earlier), self.event]
 
-    @cached_property
-    def active(self) -> tuple[Rule, ...]:
-        """Rules that change predictions."""
-        return tuple(rule for rule in self.rules if rule.state == "active")
+    def _with(self, name: str, what: str, author: str, new: Rule) -> RuleBook:
+        rules = tuple(new if rule.name == name else rule for rule in self.rules)
+        return self._next(what, author, rules=rules)
 
-    @property
-    def n_active(self) -> int:
-        """Number of rules that change predictions."""
-        return len(self.active)
+    def _next(self, what: str, author: str, **changes: Any) -> RuleBook:
+        earlier = (*self.earlier, self._alone())
+        made = replace(self, earlier=earlier, later=(), **changes)
+        return replace(made, event=made._event_named(what, author))
 
-    @cached_property
-    def identities(self) -> frozenset[str]:
-        """What the active rules decide at this origin: what a certificate covers."""
-        return frozenset(f"{self.origin}:{rule.digest}" for rule in self.active)
+    def _alone(self) -> RuleBook:
+        return replace(self, earlier=(), later=(), entries=())
 
-    def entry(self, kind: str) -> LedgerEntry | None:
-        """Return the entry in force for a budget, if it covers the active rules.
+    def _event_named(self, what: str, author: str) -> Event:
+        n_rules, n_active = len(self), self.n_active
+        return Event(what, author, n_rules, n_active, self.certificate_name)
 
-        Parameters
-        ----------
-        kind : {"damage", "alerts"}
-
-        Returns
-        -------
-        LedgerEntry or None
-        """
-        for entry in self.current:
-            if entry.kind == kind and entry.covers(self.identities):
-                return entry
-        return None
-
-    @property
-    def certified(self) -> bool:
-        """Whether there is a rule in service with every budget certified somewhere."""
-        found = [self.entry(kind) for kind in self.budgets]
-        return bool(self.active) and all(e is not None and e.certifies for e in found)
-
-    def certificate(self, stratum: Hashable = None) -> Certificate | None:
-        """Damage certificate in force.
-
-        Parameters
-        ----------
-        stratum : label or None, default=None
-            Class or segment; ``None``: of the whole, where there are no strata.
-
-        Returns
-        -------
-        Certificate or None
-            It may say that nothing is certified.
-        """
-        entry = self.entry("damage")
-        return None if entry is None else entry.certificates.get(stratum)
-
-    @property
-    def calibration_scores(self) -> FloatArray:
-        """Rising scores of the calibration decisions of the first budget in force."""
-        found = (self.entry(kind) for kind in self.budgets)
-        return next((e.scores for e in found if e is not None), np.empty(0))
-
-    def threshold(self, stratum: Hashable = None) -> float:
-        """Threshold on the common scale: the largest over all budgets.
-
-        Parameters
-        ----------
-        stratum : label or None, default=None
-            Class or segment, where thresholds differ.
-
-        Returns
-        -------
-        float
-            ``inf`` where a budget is not certified for this stratum or these rules: the
-            legacy answer is kept.
-        """
-        found = [-math.inf]
-        for kind in self.budgets:
-            entry = self.entry(kind)
-            if entry is None:
-                return math.inf
-            # budgets without strata hold for every row
-            whole = entry.certificates.get(None)
-            certificate = entry.certificates.get(stratum, whole)
-            found.append(math.inf if certificate is None else certificate.threshold)
-        return max(found)
-
-    def decide(self, Z: Array, labels: Array, strata: Array | None = None) -> Decisions:
-        """Scores of all rows and the rule that wins each.
-
-        Parameters
-        ----------
-        Z : ndarray of shape (n_rows, n_features)
-            A row that is not finite never fires.
-        labels : ndarray of shape (n_rows,)
-            Legacy labels.
-        strata : ndarray of shape (n_rows,), optional
-            Class or segment of every row, where thresholds differ.
-
-        Returns
-        -------
-        Decisions
-        """
-        return self._decide(self.active, Z, labels, strata)
-
-    def decide_in_shadow(
-        self, Z: Array, labels: Array, strata: Array | None = None
-    ) -> tuple[tuple[Rule, ...], Decisions]:
-        """Shadow rules, and what they would do at the thresholds in force.
-
-        Parameters
-        ----------
-        Z, labels, strata
-            As in :meth:`decide`.
-
-        Returns
-        -------
-        rules : tuple of Rule
-        decisions : Decisions
-            ``winner`` counts these rules.
-        """
-        shadow = tuple(rule for rule in self.rules if rule.state == "shadow")
-        return shadow, self._decide(shadow, Z, labels, strata)
-
-    def _decide(
-        self, rules: tuple[Rule, ...], Z: Array, labels: Array, strata: Array | None
-    ) -> Decisions:
-        return Decisions.of(rules, Z, labels, self._thresholds(len(labels), strata))
-
-    def fires(
-        self, Z: Array, labels: Array, strata: Array | None = None
-    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """Rows that fire and the winning rule of each; raw thresholds come first.
-
-        The same as :meth:`decide`, but the common scale is computed only for rows
-        above a threshold, which are few.
-
-        Parameters
-        ----------
-        Z, labels, strata
-            As in :meth:`decide`.
-
-        Returns
-        -------
-        rows : ndarray of int of shape (n_firing,)
-            Rising.
-        winner : ndarray of int of shape (n_firing,)
-            Position of the rule among :attr:`active`.
-        """
-        thresholds = self._thresholds(len(labels), strata)
-        rows = np.flatnonzero(above_raw_threshold(self.active, Z, thresholds))
-        if rows.size == 0:
-            return rows, rows
-        found = Decisions.of(self.active, Z[rows], labels[rows], thresholds[rows])
-        return rows[found.fires], found.winner[found.fires]
-
-    def _thresholds(self, n: int, strata: Array | None) -> FloatArray:
-        if strata is None:
-            return np.full(n, self.threshold())
-        distinct, codes = np.unique(strata, return_inverse=True)
-        found = np.array([self.threshold(s) for s in distinct.tolist()])
-        return np.asarray(found[codes] if n else np.empty(0))
-
-    def _next(self, event: str, **changes: Any) -> RuleBook:
-        before = replace(self, earlier=(), entries=())
-        return replace(self, earlier=(*self.earlier, before), event=event, **changes)
-
-
-def _beside(new: LedgerEntry, old: LedgerEntry) -> LedgerEntry:
-    """A new entry, with an older one's certificates of strata that it lacks."""
-    fresh = new.certificates
-    if None in fresh or None in old.certificates:
-        return new
-    kept = {
-        stratum: certificate
-        for stratum, certificate in old.certificates.items()
-        if stratum not in fresh
-        or (certificate.certified and not fresh[stratum].certified)
-    }
-    merged = {**old.certificates, **fresh, **kept}
-    return replace(new, certificates=merged, covered=new.covered & old.covered)
+    def _free_name(self, name: str) -> str:
+        taken = {rule.name for rule in self.rules}
+        others = (f"{name} ({i})" for i in count(2))
+        return name if name not in taken else next(n for n in others if n not in taken)

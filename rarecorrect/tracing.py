@@ -56,7 +56,7 @@ def trace_frame(
     shadow, hidden = book.decide_in_shadow(*asked)
     rows = np.flatnonzero(found.fires)
     after = Corrections(book, reading, rows, found.winner[rows]).labels(classes)
-    flagging = _pick(book.active, "action", found.winner) == "flag"
+    flagging = _pick(book.rules, "action", found.winner) == "flag"
     rank = np.full(len(after), np.nan)
     rank[found.fires] = tail_ranks(found.score[found.fires], book.calibration_scores)
     entry = book.entry(book.budgets[0])
@@ -71,8 +71,8 @@ def trace_frame(
             "after": after,
             "changed": found.fires & ~flagging,
             "flagged": found.fires & flagging,
-            "rule": _pick(book.active, "name", found.winner),
-            "proposed": _pick(book.active, "to", found.winner),
+            "rule": _pick(book.rules, "name", found.winner),
+            "proposed": _pick(book.rules, "to", found.winner),
             "score": found.score,
             "margin": margin,
             "tail_rank": rank,

@@ -92,7 +92,7 @@ def test_the_exact_half_way_value_agrees_with_plain_sampling(
 
 def test_the_exact_share_of_a_rule_book_agrees_with_the_rows_that_fire() -> None:
     rng = np.random.default_rng(1)
-    book = RuleBook().add(*books._rules(rng))
+    book = RuleBook().extend(*books._rules(rng))
     book, found = books._certified(book, *books._rows(1000, rng), 0.05)
     Z, labels = books._rows(200_000, rng)
     rows, winner = book.fires(Z, labels)
@@ -110,8 +110,8 @@ def test_no_op_rules_leave_dense_rules_as_they_are() -> None:
         replace(rule, coef=rng.normal(size=books.N_FEATURES))
         for rule in books._rules(rng)
     ]
-    book = RuleBook().add(*dense)
-    with_idle = RuleBook().add(*books._idle_rules(rng, "x"), *dense)
+    book = RuleBook().extend(*dense)
+    with_idle = RuleBook().extend(*books._idle_rules(rng, "x"), *dense)
     rows = books._rows(1000, rng)
     book, found = books._certified(book, *rows, 0.05)
     with_idle, also = books._certified(with_idle, *rows, 0.05)

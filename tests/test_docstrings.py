@@ -192,7 +192,7 @@ def test_docstring_is_complete_and_true(name):
 def test_names_of_every_kind_are_found():
     assert "rarecorrect.certify.thresholds.certified_threshold" in NAMES  # function
     assert "rarecorrect.corrector.ErrorCorrector.predict_proba" in NAMES  # available_if
-    assert "rarecorrect.rulebook.RuleBook.active" in NAMES  # cached property
+    assert "rarecorrect.in_force.InForce.digests" in NAMES  # cached property
     assert "rarecorrect.tail_scale.TailScale.from_scores" in NAMES  # class method
     assert "rarecorrect.exceptions.NotCertifiedWarning" in NAMES
     assert not [name for name in NAMES if "._" in name]

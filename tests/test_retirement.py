@@ -46,7 +46,7 @@ def certified(book, thresholds=None):
 
 
 def one_rule(**options):
-    return certified(RuleBook().add(rule_on(0, 1, **options)))
+    return certified(RuleBook().extend(rule_on(0, 1, **options)))
 
 
 def rows(*groups):
@@ -71,6 +71,14 @@ LEFT = (True, 1, 0, 0)
 BROKEN = (True, 0, 0, 0)
 ELSEWHERE = (True, 2, 0, 0)
 QUIET = (False, 0, 0, 0)
+
+
+def test_a_rule_out_of_service_in_front_takes_no_counts():
+    groups = [(20, *MADE_RIGHT), (12, *LEFT), (3, *BROKEN), (100, *QUIET)]
+    idle = rule_on(0, 2, state="retired")
+    book = certified(RuleBook().extend(idle, rule_on(0, 1)))
+    found, alone = (still_needed(b, *rows(*groups)).frame for b in (book, one_rule()))
+    pd.testing.assert_frame_equal(found, alone)
 
 
 def test_counts_and_intervals_are_those_of_the_new_decisions():
@@ -106,7 +114,7 @@ def test_counts_are_those_of_a_correction_report():
     n = 2000
     y, new = rng.integers(0, 3, n), rng.integers(0, 3, n)
     fires = rng.random((n, 2)) < 0.3
-    book = certified(RuleBook().add(rule_on(0, 1, 2), rule_on(1, 2, 2)))
+    book = certified(RuleBook().extend(rule_on(0, 1, 2), rule_on(1, 2, 2)))
     Z = fires.astype(float)
     review = still_needed(book, Reading(np.zeros(n, dtype=int), None, Z), new, y)
     after = new.copy()
@@ -177,7 +185,9 @@ def test_a_flag_repairs_whatever_is_wrong():
 
 def test_thresholds_of_a_class_are_those_of_the_new_decision():
     # the rule is in force where the model says 0, and off where it says 2
-    book = certified(RuleBook().add(rule_on(0, 1)), {0: SCALE(0.0).item(), 2: math.inf})
+    book = certified(
+        RuleBook().extend(rule_on(0, 1)), {0: SCALE(0.0).item(), 2: math.inf}
+    )
     groups = [(30, True, 1, 0, 2), (10, True, 1, 2, 0), (7, True, 1, 0, 0)]
     _, row = judged(*groups, book=book, per="class")
     assert (row.repaired_before, row.repairs) == (37, 17)
@@ -185,7 +195,7 @@ def test_thresholds_of_a_class_are_those_of_the_new_decision():
 
 def test_segments_reach_the_thresholds():
     book = certified(
-        RuleBook().add(rule_on(0, 1)), {"web": SCALE(0.0).item(), "shop": math.inf}
+        RuleBook().extend(rule_on(0, 1)), {"web": SCALE(0.0).item(), "shop": math.inf}
     )
     segment = np.repeat(["web", "shop"], [12, 8])
     _, row = judged((20, *LEFT), book=book, per="segment", segment=segment)
@@ -195,7 +205,7 @@ def test_segments_reach_the_thresholds():
 
 
 def test_only_active_rules_are_judged():
-    book = one_rule().add(rule_on(0, 2, state="shadow"))
+    book = one_rule().extend(rule_on(0, 2, state="shadow"))
     review = still_needed(book, *rows((20, *LEFT)))
     assert list(review.frame.index) == ["to 1"]
     nothing = still_needed(book.disable_all(), *rows((20, *LEFT)))
@@ -241,7 +251,7 @@ def test_bad_labels_are_refused():
 
 
 def test_rules_without_a_threshold_are_refused():
-    book = RuleBook().add(rule_on(0, 1))
+    book = RuleBook().extend(rule_on(0, 1))
     with pytest.raises(ValueError, match=re.escape("certify(X, y)")):
         still_needed(book, *rows((20, *LEFT)))
 

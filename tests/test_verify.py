@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 import zipfile
+from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -20,6 +21,7 @@ from safetensors.numpy import save as bytes_of
 
 import rarecorrect
 from rarecorrect import ErrorCorrector
+from rarecorrect._verify.book import name_of
 from rarecorrect._verify_command import verify as command
 from rarecorrect.certify import allowed_exceedances
 from rarecorrect.detectors import IntervalDetector, TreesDetector
@@ -304,6 +306,18 @@ def at(*path, value):
     return change
 
 
+def named_again(manifest):
+    """Give the first version the name of its certificate as it is now."""
+    entry = manifest["entries"][0]
+    items = entry["certificates"]["items"]
+    entry = {
+        **entry,
+        "covered": entry["covered"]["items"],
+        "certificates": {None: items[0][1]},
+    }
+    manifest["versions"][0]["event"]["certificate"] = name_of(entry)
+
+
 LIES = {
     "threshold": (lower, "threshold t >= s_(k+1)"),
     "off": (put(certified=False), "threshold t >= s_(k+1)"),
@@ -334,13 +348,64 @@ def test_a_lie_is_found_and_named(name, plain):
 
 
 PAST_LIES = {
-    "first event": (at("versions", 0, "event", value="add to 0"), "version 0: how"),
+    "first event": (
+        at("versions", 0, "event", "what", value="add to 0"),
+        "version 0: how",
+    ),
     "state": (at("versions", 1, "rules", 1, value=[1, "draft"]), "version 1: it is"),
     "rule": (at("versions", 2, "rules", 0, value=[1, "active"]), "version 2: it is"),
-    "event": (at("versions", 1, "event", value="retired to 9"), "version 1: it is"),
+    "event": (
+        at("versions", 1, "event", "what", value="retired to 9"),
+        "version 1: it is",
+    ),
     "current": (at("versions", 1, "current", value=[1]), "version 1: it is"),
     "spent": (at("entries", 2, "delta", value=0.006), "entry 2: delta is one less"),
 }
+
+
+@pytest.fixture(scope="module")
+def with_people(outbreak, tmp_path_factory):
+    """Written, tried in the shadow, approved, given an end, another book merged in."""
+    made = fitted(outbreak)
+    book = made.rules_
+    hand = replace(book["to 0"], name="by hand", state="draft", author="ann")
+    book = book.extend(hand, author="ann").with_state("by hand", "shadow")
+    book = book.approve("by hand", by="bob").with_expiry("by hand", "2031-01-31")
+    book = book.with_expiry("to 0", "2020-01-31").with_expiry("by hand", "")
+    # the legacy model, the name and the digest are the same: it stays certified
+    other = made.rules_.with_expiry("to 0", "2020-01-31")
+    extra = replace(book["to 2"], name="theirs", state="draft")
+    book = book.merge(other.extend(extra), author="bob").remove("to 0")
+    made = made.with_rules(book)
+    return made, saved(made, tmp_path_factory.mktemp("people"))
+
+
+def test_an_honest_file_of_several_people_has_no_false_claim(with_people):
+    assert failed(verify(with_people[1])) == []
+
+
+def event(version, part, value):
+    return at("versions", version, "event", part, value=value)
+
+
+LIES_OF_PEOPLE = {
+    "four eyes": (event(3, "author", "ann"), "version 3: it is"),
+    "another approved": (event(3, "what", "approve to 0"), "version 3: it is"),
+    "another day": (event(4, "what", "expire by hand after 2032-01-31"), "version 4"),
+    "no end": (event(6, "what", "keep to 0 without end"), "version 6: it is"),
+    "merged": (event(7, "what", "remove theirs"), "version 7: it is"),
+    "rules": (event(7, "n_rules", 4), "version 7: rules, and how many"),
+    "in service": (event(5, "n_active", 4), "version 5: rules, and how many"),
+    "certificate": (event(0, "certificate", "0" * 12), "version 0: the name"),
+    "uncertified": (event(3, "certificate", "0" * 12), "version 3: the name"),
+}
+
+
+@pytest.mark.parametrize("name", LIES_OF_PEOPLE)
+def test_a_lie_about_people_is_found_and_named(name, with_people):
+    _, data = with_people
+    change, claim = LIES_OF_PEOPLE[name]
+    assert any(claim in one for one in failed(verify(changed(data, change))))
 
 
 @pytest.mark.parametrize("name", PAST_LIES)
@@ -365,6 +430,7 @@ def test_too_much_spent_on_the_same_rows_is_found(with_a_past):
 def test_a_raised_threshold_is_certified_but_not_the_one_of_the_rule(plain):
     def change(manifest, arrays):
         certificate(manifest).update(threshold=1e9, n_exceeding=0)
+        named_again(manifest)
 
     _, data = plain
     [claim] = failed(verify(changed(data, change)))
@@ -377,13 +443,12 @@ def test_weights_with_all_digests_made_again_are_found_with_the_rows(plain, outb
     rule = made.rules_["to 0"]
 
     def change(manifest, arrays):
-        from dataclasses import replace
-
         arrays["rules.0.coef"] *= 1.1
         lie = replace(rule, coef=arrays["rules.0.coef"]).digest
         text = json.dumps(manifest).replace(rule.digest, lie)
         manifest.clear()
         manifest.update(json.loads(text))
+        named_again(manifest)
 
     lie = changed(data, change)
     assert failed(verify(lie)) == []

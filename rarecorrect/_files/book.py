@@ -9,6 +9,8 @@ from typing import Any
 from rarecorrect._files.checks import check_names, is_a, require
 from rarecorrect._files.reading import Reader
 from rarecorrect._files.writing import Writer
+from rarecorrect.background import Background
+from rarecorrect.history import Event
 from rarecorrect.ledger import LedgerEntry
 from rarecorrect.rule import STATES, Rule
 from rarecorrect.rulebook import RuleBook
@@ -16,38 +18,48 @@ from rarecorrect.rulebook import RuleBook
 Parts = dict[str, Any]
 
 _VERSION = {
-    "event": str,
+    "event": dict,
     "origin": str,
     "budgets": list,
+    "features": int,
+    "background": int | None,
     "rules": list,
     "current": list,
 }
 _FIELDS = [field.name for field in dataclasses.fields(Rule) if field.name != "state"]
 
 
-def write_book(book: RuleBook, writer: Writer) -> Parts:
+def write_book(book: RuleBook, writer: Writer, *, with_background: bool) -> Parts:
     """Rules and entries, which of them each version holds, and the ledger."""
-    rules, entries = _Pool(_but_for_its_state), _Pool(id)
+    rules, entries, kept = _Pool(_but_for_its_state), _Pool(id), _Pool(id)
+    names = _Pool(lambda made: made)
+
+    def background(version: RuleBook) -> int | None:
+        known = version.background if with_background else None
+        return None if known is None else kept.place(known)
+
     versions = [
         {
-            "event": version.event,
+            "event": writer.write(version.event, f"versions.{i}.event"),
             "origin": version.origin,
             "budgets": list(version.budgets),
+            "features": names.place(version.feature_names),
+            "background": background(version),
             "rules": [[rules.place(rule), rule.state] for rule in version.rules],
             "current": [entries.place(entry) for entry in version.current],
         }
-        for version in (*book.earlier, book)
+        for i, version in enumerate((*book.earlier, book))
     ]
     ledger = [entries.place(entry) for entry in book.entries]
     return {
         "versions": versions,
         "ledger": ledger,
+        "feature_names": [list(found) for found in names],
         "rules": [
             _write_rule(rule, writer, f"rules.{i}") for i, rule in enumerate(rules)
         ],
-        "entries": [
-            writer.write(entry, f"entries.{i}") for i, entry in enumerate(entries)
-        ],
+        "entries": writer.write(list(entries), "entries"),
+        "backgrounds": writer.write(list(kept), "backgrounds"),
     }
 
 
@@ -59,6 +71,14 @@ def read_book(stored: Parts, reader: Reader) -> RuleBook:
     entries = reader.read(stored["entries"], "entries")
     require(is_a(entries, list), "entries are no list")
     require(all(type(e) is LedgerEntry for e in entries), "an entry is none")
+    kept = reader.read(stored["backgrounds"], "backgrounds")
+    require(is_a(kept, list[Background]), "a background is none")
+    other = [
+        k.n_features for k in kept if reader.n_features not in (None, k.n_features)
+    ]
+    require(not other, f"a background is of {other} features, not {reader.n_features}")
+    names = stored["feature_names"]
+    require(is_a(names, list[list[str]]), "feature_names are no lists of names")
     used: set[tuple[str, int]] = set()
     states: dict[tuple[int, str], Rule] = {}
 
@@ -82,17 +102,22 @@ def read_book(stored: Parts, reader: Reader) -> RuleBook:
         check_names(version, set(_VERSION))
         for name, kind in _VERSION.items():
             require(is_a(version[name], kind), f"{name} of version {number} is none")
+        event, place = reader.read(version["event"], "event"), version["background"]
+        require(type(event) is Event, f"version {number} has no event")
         made = RuleBook(
             rules=tuple(in_state(*pair) for pair in version["rules"]),
             budgets=tuple(version["budgets"]),
             current=tuple(at(entries, "entry", i) for i in version["current"]),
             origin=version["origin"],
-            event=version["event"],
+            feature_names=tuple(at(names, "list of names", version["features"])),
+            background=None if place is None else at(kept, "background", place),
+            event=event,
         )
         versions.append(made)
     require(versions, "there is no version of the book")
     ledger = tuple(at(entries, "entry", i) for i in stored["ledger"])
-    require(len(used) == len(rules) + len(entries), "a rule or entry is in no version")
+    n_parts = sum(map(len, (rules, entries, names, kept)))
+    require(len(used) == n_parts, "a rule, entry or background is in no version")
     *earlier, last = versions
     return dataclasses.replace(last, entries=ledger, earlier=tuple(earlier))
 

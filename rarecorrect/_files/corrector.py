@@ -41,6 +41,8 @@ SECTIONS = {
     "entries",
     "ledger",
     "versions",
+    "feature_names",
+    "backgrounds",
     "report",
     "sha256",
 }
@@ -71,7 +73,11 @@ _FEATURES = {
 
 
 def write_corrector(
-    corrector: ErrorCorrector, writer: Writer, *, with_estimator: bool
+    corrector: ErrorCorrector,
+    writer: Writer,
+    *,
+    with_estimator: bool,
+    with_background: bool,
 ) -> Parts:
     """Manifest of a fitted corrector, without digests of the members."""
     parameters = corrector.get_params(deep=False)
@@ -94,7 +100,7 @@ def write_corrector(
         "model": _write_model(corrector.estimator_, writer, with_estimator),
         "probe": writer.write(getattr(corrector, "probe_", None), "probe"),
         "report": writer.write(corrector.report_, "report"),
-        **write_book(corrector.rules_, writer),
+        **write_book(corrector.rules_, writer, with_background=with_background),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import datetime as dt
 import math
 import typing
 from collections.abc import Callable
@@ -19,12 +20,14 @@ from rarecorrect._files.checks import (
 from rarecorrect._files.reading import Reader
 from rarecorrect._files.values import Form
 from rarecorrect.alert_budget import AlertBudget
+from rarecorrect.background import Background, Reservoir
 from rarecorrect.calibration import Terms
 from rarecorrect.certify import Certificate
 from rarecorrect.detectors.auto import Candidate
 from rarecorrect.detectors.interval import _Side
 from rarecorrect.explain import Usual
 from rarecorrect.fit_report import FitReport
+from rarecorrect.history import Event
 from rarecorrect.learning import Refusal
 from rarecorrect.ledger import LedgerEntry
 from rarecorrect.moments import Moments
@@ -136,6 +139,32 @@ def _check_rule(rule: Rule) -> None:
     )
 
 
+def _check_event(event: Event) -> None:
+    require(0 <= event.n_active <= event.n_rules, f"{event.n_active} rules are active")
+    dt.datetime.fromisoformat(event.time)  # refuses what is no time
+
+
+def _check_rows(Z: Any, *columns: Any) -> None:
+    """Features and what belongs to them: a value for each row."""
+    require(Z.ndim == 2 and Z.dtype.kind == "f", "features are no table of numbers")
+    for column in columns:
+        same = column is None or column.shape == Z.shape[:1]
+        require(same, "there is not a value for every row")
+
+
+def _check_reservoir(kept: Reservoir) -> None:
+    _check_rows(kept.Z, kept.labels, kept.strata, kept.groups, kept.weight)
+
+
+def _check_background(known: Background) -> None:
+    _check_rows(known.sample, known.sample_labels)
+    require(np.isfinite(known.sample).all(), "the sample is not finite")
+    p, kept = known.n_features, known.reservoir
+    same = all(moments.mean.size == p for moments in known.moments.values())
+    same &= kept is None or kept.Z.shape[1] == p
+    require(same, f"moments, sample and reservoir are not all of {p} features")
+
+
 def _check_probe(probe: Probe) -> None:
     n = len(probe.labels)
     require(probe.columns, "there is no column")
@@ -178,4 +207,7 @@ RECORDS = [
     record(ProbeColumn),
     record(Probe, _check_probe),
     record(Usual, _check_usual),
+    record(Event, _check_event),
+    record(Reservoir, _check_reservoir),
+    record(Background, _check_background),
 ]

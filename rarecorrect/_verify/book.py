@@ -15,16 +15,20 @@ _STATES = ("draft", "shadow", "active", "retired")
 
 def claims_of_book(file: Any) -> Iterator[Claim]:
     """Every version is what its event makes of the one before, and what is in force."""
-    versions, names = file["versions"], [rule["name"] for rule in file["rules"]]
-    first = versions[0]["event"]
+    versions = file["versions"]
+    first = versions[0]["event"]["what"]
     yield "version 0: how it began", first in ("fit", "empty"), first
     yield from _covered(file, 0, [])
+    yield from _counted(file, 0)
     for i, (old, new) in enumerate(pairwise(versions), 1):
-        made = _made(new["event"], old["rules"], new["rules"], names)
-        kept = new["event"] == "certify" or new["current"] == old["current"]
+        made = _follows(new["event"], old["rules"], new["rules"], file["rules"])
+        what = new["event"]["what"]
+        kept = what == "certify" or new["current"] == old["current"]
+        kept |= what.startswith("merge ")  # the ledger of the other book came along
         claim = f"version {i}: it is version {i - 1}, but for its event"
-        yield claim, made == new["rules"] and kept, new["event"]
+        yield claim, made and kept, what
         yield from _covered(file, i, old["current"])
+        yield from _counted(file, i)
     yield from _in_force(file)
 
 
@@ -44,23 +48,88 @@ def source(file: Any, entry: Any, stratum: Any) -> int | None:
     return None
 
 
-def _made(event: str, before: Any, after: Any, names: list[str]) -> Any:
-    """The rules, by place and state, after an event; None if it cannot have been."""
-    word, _, name = event.partition(" ")
-    if event == "certify":
-        return before
-    if event == "disable all":
-        return [[r, "retired" if s == "active" else s] for r, s in before]
-    if word == "add":
-        added = after[len(before) :]
-        same = name == ", ".join(names[r] for r, _ in added)
-        return before + added if same else None
-    if name not in [names[r] for r, _ in before]:
-        return None
+def _follows(event: Any, before: Any, after: Any, rules: Any) -> bool:
+    """Whether an event can have made these rules, by place and state, of those."""
+    what, author = event["what"], event["author"]
+    word, _, name = what.partition(" ")
+    names = [rules[r]["name"] for r, _ in after]
+    if what == "certify":
+        return bool(after == before)
+    if what == "disable all":
+        return bool(
+            after == [[r, "retired" if s == "active" else s] for r, s in before]
+        )
+    if word in ("add", "merge"):
+        added, n = after[len(before) :], len(before)
+        what_for = ", ".join(names[n:])
+        named = name == what_for or (word == "merge" and len(added) > 0)
+        return bool(after[:n] == before and named)
     if word == "remove":
-        return [[r, s] for r, s in before if names[r] != name]
-    moved = [[r, word if names[r] == name else s] for r, s in before]
-    return moved if word in _STATES else None
+        left = [[r, s] for r, s in before if rules[r]["name"] != name]
+        return bool(after == left and len(left) == len(before) - 1)
+    if len(after) != len(before):
+        return False
+    moved = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+    return all(_moved(word, name, author, a, b, rules) for a, b in moved)
+
+
+def _moved(word: str, name: str, author: str, old: Any, new: Any, rules: Any) -> bool:
+    """Whether an event can have changed one rule so: never what it decides by."""
+    (old_place, old_state), (place, state) = old, new
+    rule, past = rules[place], rules[old_place]
+    free = {"expire": "expires", "keep": "expires", "approve": "approver"}.get(word)
+    same = all(
+        np.array_equal(rule[part], past[part])
+        for part in ("name", "digest", "author", "approver", "expires", "created")
+        if part != free
+    )
+    if word in _STATES:
+        return bool(place == old_place and state == word and rule["name"] == name)
+    if word == "approve":
+        by = rule["approver"]
+        four_eyes = by == author and by.casefold() != rule["author"].casefold()
+        moved = old_state in ("draft", "shadow") and state == "active"
+        return bool(same and four_eyes and moved and rule["name"] == name)
+    if word == "expire":
+        told = f"{rule['name']} after {rule['expires']}"
+        return bool(same and state == old_state and told == name)
+    told = f"{rule['name']} without end"
+    return bool(word == "keep" and same and state == old_state and told == name)
+
+
+def _counted(file: Any, i: int) -> Iterator[Claim]:
+    """What an event says of the rules of its version, and of its certificate."""
+    version, rules = file["versions"][i], file["rules"]
+    event, day = version["event"], version["event"]["time"][:10]
+    active = [
+        rules[r]["digest"]
+        for r, state in version["rules"]
+        if state == "active" and not "" < rules[r]["expires"] < day
+    ]
+    numbers = f"{event['n_active']} of {event['n_rules']}"
+    same = (event["n_rules"], event["n_active"]) == (len(version["rules"]), len(active))
+    yield f"version {i}: rules, and how many were in service", same, numbers
+    names = {f"{version['origin']}:{digest}" for digest in active}
+    entries = [file["entries"][place] for place in version["current"]]
+    held = [
+        [e for e in entries if e["kind"] == kind and names <= {*e["covered"]}]
+        for kind in version["budgets"]
+    ]
+    certified = bool(active) and all(
+        found and any(made["certified"] for made in found[0]["certificates"].values())
+        for found in held
+    )
+    name = name_of(held[0][0]) if certified else None
+    claim = f"version {i}: the name of its certificate"
+    yield claim, event["certificate"] == name, str(name)
+
+
+def name_of(entry: Any) -> str:
+    """Digest of what an entry certified, for which rules and on which rows."""
+    found = {repr(s): made["threshold"] for s, made in entry["certificates"].items()}
+    words = [entry["kind"], entry["fingerprint"], *sorted(entry["covered"])]
+    strata = sorted(found)
+    return digest([*words, *strata], np.array([found[s] for s in strata]))[:12]
 
 
 def _covered(file: Any, i: int, known: list[int]) -> Iterator[Claim]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import io
 import json
 import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,9 +17,12 @@ Array = npt.NDArray[Any]
 Claim = tuple[str, bool | None, str]  # whether it holds, None: not recomputed; numbers
 
 # kinds that stand for one of their parts
-_PARTS = dict.fromkeys(("texts", "objects"), "items") | dict.fromkeys(
-    ("numpy", "segment", "date", "datetime"), "value"
-)
+_MADE: dict[Any, Callable[[str], Any]] = {
+    "float": float,
+    "date": dt.date.fromisoformat,
+    "datetime": dt.datetime.fromisoformat,
+}
+_PARTS = {"texts": "items", "objects": "items", "numpy": "value", "segment": "value"}
 
 
 def read(data: bytes) -> tuple[Any, dict[str, bytes]]:
@@ -69,8 +73,8 @@ def _value(stored: Any, arrays: dict[str, Array]) -> Any:
     if kind == "array":
         found = arrays[parts["name"]]
         return found.T if "by_columns" in parts else found
-    if kind == "float":
-        return float(parts["value"])
+    if kind in _MADE:
+        return _MADE[kind](parts["value"])
     if kind in ("tuple", "set", "frozenset"):
         return tuple(parts["items"])
     if kind == "dict":

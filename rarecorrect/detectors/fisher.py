@@ -109,6 +109,39 @@ class FisherDetector(BinaryDetector):
         self.sphere = sphere
         self.random_state = random_state
 
+    @classmethod
+    def from_moments(cls, right: Moments, errors: Moments, **parameters: Any) -> Self:
+        """Fit to rows that are known by their moments only.
+
+        Parameters
+        ----------
+        right, errors : Moments
+            Of right decisions and of errors, both of positive weight.
+        **parameters : object
+            Of the detector: one cluster and no sphere, which need rows.
+
+        Returns
+        -------
+        FisherDetector
+            Equal to one fitted on the rows; labels are 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            For several clusters, the sphere, or moments of no rows.
+        """
+        detector = cls(**parameters)
+        detector._check_parameters()
+        if not _mergeable(detector):
+            raise ValueError(
+                "several clusters and the sphere need rows: use fit, or n_clusters=1 "
+                f"and sphere=False, got {parameters}"
+            )
+        detector.moments_, detector.classes_ = [right, errors], np.array([0, 1])
+        detector.n_features_in_ = right.mean.size
+        nothing = np.empty((0, right.mean.size))
+        return detector._build(nothing, np.empty(0, dtype=np.intp), None)
+
     @available_if(_mergeable)
     def partial_fit(
         self,

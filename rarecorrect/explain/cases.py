@@ -106,7 +106,7 @@ def explanations(
     >>> rule = Rule(
     ...     "to fraud", "fraud", detector, scale, coef=coef, intercept=intercept
     ... )
-    >>> book, scores = RuleBook().add(rule), rule.scaled(rule.score(right))
+    >>> book, scores = RuleBook().extend(rule), rule.scaled(rule.score(right))
     >>> found = {None: certified_threshold(scores, 0.01)}
     >>> entry = LedgerEntry(
     ...     "damage", found, book.identities, "rows", 0.05, np.sort(scores)

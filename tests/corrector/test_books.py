@@ -209,7 +209,7 @@ def test_undoing_a_transfer_brings_no_foreign_certificate(outbreak):
 def test_a_rule_that_was_widened_changes_nothing_until_it_is_certified(outbreak):
     corrector = fitted(outbreak, confusions=[(0, 2)])
     rule = corrector.rules_["0 to 2"]
-    wide = corrector.rules_.remove(rule.name).add(replace(rule, from_labels=None))
+    wide = corrector.rules_.remove(rule.name).extend(replace(rule, from_labels=None))
     edited = corrector.with_rules(wide)
     assert_off(edited, outbreak)
     edited.certify(outbreak.X_new, outbreak.y_new)
@@ -246,7 +246,7 @@ def test_a_book_made_by_hand_does_not_drop_the_alert_budget(outbreak):
     corrector = quietly(lambda: fitted(outbreak, alert_budget=0.03))
     corrector.certify(outbreak.X_new)
     assert_as(corrector.with_rules(corrector.rules_), corrector, outbreak)
-    remade = corrector.with_rules(RuleBook().add(*corrector.rules_))
+    remade = corrector.with_rules(RuleBook().extend(*corrector.rules_))
     assert_off(remade, outbreak)
     quietly(lambda: remade.certify(outbreak.X_new, outbreak.y_new))
     assert_off(remade, outbreak)

@@ -100,7 +100,8 @@ def test_a_corrector_survives_storage(outbreak, corrected, trip):
     again = trip(corrected)
     found = again.predict_proba(outbreak.X_new)
     assert found.tobytes() == corrected.predict_proba(outbreak.X_new).tobytes()
-    assert again.rules_.history == corrected.rules_.history == ["fit"]
+    for one in (again, corrected):
+        assert [event.what for event in one.rules_.history] == ["fit"]
 
 
 def test_predict_asks_the_legacy_model_once(outbreak):

@@ -291,7 +291,7 @@ def test_too_few_rows_of_a_class_are_told_and_change_nothing_there():
 def test_certificates_of_other_rules_do_not_stay_in_force():
     corrector, _ = fit(*draw(4000, 1), per="class", confusions=[2])
     louder = replace(corrector.rules_["to 2"], log_share=9.0, name="louder")
-    edited = corrector.with_rules(corrector.rules_.add(louder))
+    edited = corrector.with_rules(corrector.rules_.extend(louder))
     told = certify(edited, *only(*draw(3000, 3), 0))
     assert edited.rules_.certificate(0).certified
     assert edited.rules_.certificate(1) is None

@@ -62,7 +62,7 @@ def same(one, other):
 
 def _fields(record):
     # detectors hold foreign objects: what they decide is compared
-    left_out = ("detector", "book", "earlier")
+    left_out = ("detector", "book", "earlier", "later", "background")
     return [n for n in type(record).__dataclass_fields__ if n not in left_out]
 
 

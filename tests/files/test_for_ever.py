@@ -34,6 +34,7 @@ def test_a_stored_file(number):
     for name in then_:
         np.testing.assert_allclose(now_[name], then_[name], rtol=1e-9, atol=1e-9)
     assert now == said
+    assert again.rules_.background.reservoir is not None
 
 
 def parts_of(stored, found):
@@ -49,7 +50,7 @@ def parts_of(stored, found):
 
 def test_what_is_written_is_what_the_format_says(tmp_path):
     """If this fails, files have changed: see the docstring of rarecorrect._files."""
-    save(corrector(), tmp_path / "now.rc")
+    save(corrector(), tmp_path / "now.rc", with_background=True)
     paths = (DATA / f"format-{FORMAT}.rc", tmp_path / "now.rc")
     texts = [members_of(path)["manifest.json"] for path in paths]
     then, now = (json.loads(text) for text in texts)

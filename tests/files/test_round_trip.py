@@ -368,6 +368,40 @@ def test_versions_share_what_they_shared(outbreak, tmp_path):
     assert len(objects) == 4
 
 
+def test_a_background_lets_a_loaded_corrector_learn(outbreak, tmp_path):
+    corrector = fitted(outbreak, confusions=[0, 1], max_damage=0.1)
+    wrong = np.flatnonzero(outbreak.y_new == 2)[:5]
+    errors = outbreak.X_new[wrong], outbreak.y_new[wrong]
+    again = through_a_file(corrector, tmp_path, with_background=True)
+    # twice: what was learnt goes through a file as well
+    again = through_a_file(again.add(*errors), tmp_path, with_background=True)
+    one, two = corrector.add(*errors).add(*errors), again.add(*errors)
+    assert one.rules_.certified
+    assert 2 in one.predict(outbreak.X_new)
+    assert one.rules_.threshold() == two.rules_.threshold()
+    assert one.rules_.identities == two.rules_.identities
+    assert one.rules_.certificate_name == two.rules_.certificate_name
+    assert_array_equal(one.predict(outbreak.X_new), two.predict(outbreak.X_new))
+
+
+def test_without_it_a_file_holds_no_row_and_says_so(outbreak, tmp_path):
+    corrector = fitted(outbreak, confusions=[0, 1], max_damage=0.1)
+    again = through_a_file(corrector, tmp_path)
+    assert_the_same(corrector, again, outbreak.X_new)
+    with pytest.raises(ValueError, match="saved with_background"):
+        again.add(outbreak.X_new[:1], [2])
+
+
+def test_people_and_dates(outbreak, tmp_path):
+    corrector = fitted(outbreak)
+    book = corrector.rules_.with_state("to 2", "draft", author="ann")
+    book = book.approve("to 2", by="bob").with_expiry("to 1", "2020-01-31")
+    again = through_a_file(corrector.with_rules(book), tmp_path)
+    assert_the_same(corrector.with_rules(book), again, outbreak.X_new)
+    assert again.rules_["to 2"].approver == "bob"
+    assert [rule.name for rule in again.rules_.active] == ["to 0", "to 2"]
+
+
 def test_a_rule_made_by_hand_in_a_loaded_book(outbreak, tmp_path):
     corrector = fitted(outbreak)
     again = through_a_file(corrector, tmp_path)

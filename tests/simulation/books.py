@@ -46,9 +46,9 @@ def cases() -> Iterator[Case]:
 
 def several_rules(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
     """One threshold for rules with different labels, weights, tails and actions."""
-    book = RuleBook().add(*_rules(rng))
-    with_idle = RuleBook().add(*_idle_rules(rng, "before"), *book)
-    with_idle = with_idle.add(*_idle_rules(rng, "after"))
+    book = RuleBook().extend(*_rules(rng))
+    with_idle = RuleBook().extend(*_idle_rules(rng, "before"), *book)
+    with_idle = with_idle.extend(*_idle_rules(rng, "after"))
     Z, labels = _rows(n, rng)
     book, found = _certified(book, Z, labels, eps)
     with_idle, also = _certified(with_idle, Z, labels, eps)

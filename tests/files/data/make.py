@@ -75,11 +75,14 @@ def corrector() -> ErrorCorrector:
         [rule] = made.rules_
         rules.append(replace(rule, name=name, note=f"by {detector}"))
     assert made is not None
-    book = made.rules_.remove("to new").add(*rules).with_state("trees", "shadow")
-    made = made.with_rules(book.disable_all().undo())
+    book = made.rules_.remove("to new").extend(*rules).with_state("trees", "shadow")
+    book = book.disable_all(author="ann").undo().with_expiry("sphere", "2126-03-31")
+    book = book.with_state("box", "draft").approve("box", by="bob")
+    made = made.with_rules(book)
     rows, y, segment = payments(800, 1)
     made.certify(rows, y, segment=segment)
-    return made
+    rows, y, _ = payments(60, 3)
+    return made.add(rows[y == "new"], y[y == "new"], author="ann", note="a few cases")
 
 
 def answers(made: ErrorCorrector, rows: pd.DataFrame, segment: np.ndarray) -> dict:
@@ -93,7 +96,7 @@ def answers(made: ErrorCorrector, rows: pd.DataFrame, segment: np.ndarray) -> di
             for rule in made.rules_
         },
         "report": str(made.report_),
-        "history": made.rules_.history,
+        "history": [event.what for event in made.rules_.history],
         "certificates": [str(c) for c in made.report_.certificates],
         "classes": made.classes_.tolist(),
         "digests": [rule.digest for rule in made.rules_],
@@ -108,5 +111,5 @@ if __name__ == "__main__":
         "segment": segment.tolist(),
         **answers(made, rows, segment),
     }
-    save(made, folder / f"format-{FORMAT}.rc")
+    save(made, folder / f"format-{FORMAT}.rc", with_background=True)
     (folder / f"format-{FORMAT}.json").write_text(json.dumps(said, indent=1) + "\n")

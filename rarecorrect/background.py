@@ -1,0 +1,236 @@
+"""What a book keeps of right decisions, so that an error can be learnt at once."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rarecorrect.ledger import fingerprint_of_rows
+from rarecorrect.moments import Moments, row_blocks
+
+Array = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+SAMPLE_ROWS = 4000
+_SAMPLE_SHARE = 0.2
+_MOST_NUMBERS = 2**22  # of all moments together: 32 megabytes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reservoir:
+    """Right decisions that calibrated, kept to certify an edited book again.
+
+    Attributes
+    ----------
+    Z : ndarray of shape (n_rows, n_features)
+    labels : ndarray of shape (n_rows,)
+        Legacy labels.
+    strata, groups, weight : ndarray of shape (n_rows,) or None
+        Class or segment, group and known sampling weight of every row.
+    mark : str
+        Fingerprint of all rows that calibrated: those that were drawn are no fresh
+        ones, and the ledger must know them again.
+
+    Examples
+    --------
+    >>> Z, labels = np.arange(8.0).reshape(4, 2), np.zeros(4, dtype=int)
+    >>> kept = Reservoir.from_rows(Z, labels, np.array([1, 3]))
+    >>> kept.Z.tolist(), kept.mark == fingerprint_of_rows(Z[[3, 1]])
+    ([[2.0, 3.0], [6.0, 7.0]], True)
+    """
+
+    Z: Array
+    labels: Array
+    strata: Array | None
+    groups: Array | None
+    weight: Array | None
+    mark: str
+
+    @classmethod
+    def from_rows(
+        cls,
+        Z: Array,
+        labels: Array,
+        rows: Indices,
+        *,
+        strata: Array | None = None,
+        groups: Array | None = None,
+        weight: Array | None = None,
+        most_rows: int = 20_000,
+        seed: int = 0,
+    ) -> Reservoir | None:
+        """Keep rows that calibrated, or a random part where there are many.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_all, n_features)
+        labels : ndarray of shape (n_all,)
+            Legacy labels.
+        rows : ndarray of int
+            Those that calibrated.
+        strata, groups, weight : ndarray of shape (n_all,), optional
+            A group is kept whole or not at all.
+        most_rows : int, default=20000
+            About; with groups, so many as hold that number on average.
+        seed : int, default=0
+
+        Returns
+        -------
+        Reservoir or None
+            None where nothing calibrated.
+        """
+        if rows.size == 0:
+            return None
+        units = np.arange(rows.size)
+        if groups is not None:
+            units = np.unique(groups[rows], return_inverse=True)[1]
+        n_units = int(units.max()) + 1
+        n_kept = int(np.ceil(n_units * min(1.0, most_rows / rows.size)))
+        drawn = np.random.default_rng(seed).permutation(n_units)[:n_kept]
+        kept = rows[np.isin(units, drawn)]
+        strata, groups, weight = (
+            None if x is None else x[kept] for x in (strata, groups, weight)
+        )
+        mark = fingerprint_of_rows(Z[rows])
+        return cls(Z[kept], labels[kept], strata, groups, weight, mark)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Background:
+    """What right decisions look like: enough for a linear rule, without their rows.
+
+    Attributes
+    ----------
+    moments : mapping from label to Moments
+        Of right decisions by legacy label, since a rule to a label never acts on rows
+        that have it; those of rare labels together, under ``None``.
+    sample : ndarray of shape (n_sample, n_features)
+        Others, for the scale of a rule: they are not among the moments, because rows
+        that a detector was fitted on look less wrong to it than any others.
+    sample_labels : ndarray of shape (n_sample,)
+        Legacy labels of these.
+    origin : str
+        What the features were read off, see :func:`~rarecorrect.ledger.origin`.
+    reservoir : Reservoir or None
+        Rows that calibrated.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> Z, labels = rng.normal(size=(1000, 3)), rng.integers(0, 2, size=1000)
+    >>> background = Background.from_rows(Z, labels, np.arange(1000))
+    >>> moments, sample = background.but(0)
+    >>> int(moments.weight) + len(sample) == int(np.sum(labels == 1))
+    True
+    """
+
+    moments: Mapping[Hashable, Moments]
+    sample: Array
+    sample_labels: Array
+    origin: str = ""
+    reservoir: Reservoir | None = None
+
+    @classmethod
+    def from_rows(
+        cls,
+        Z: Array,
+        labels: Array,
+        rows: Indices,
+        *,
+        sample_weight: Array | None = None,
+        origin: str = "",
+        reservoir: Reservoir | None = None,
+        seed: int = 0,
+    ) -> Background | None:
+        """Keep what rules need of right decisions.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_all, n_features)
+            Rows that are not finite are left out.
+        labels : ndarray of shape (n_all,)
+            Legacy labels.
+        rows : ndarray of int
+            Right decisions that teach, and do not calibrate.
+        sample_weight : ndarray of shape (n_all,), optional
+        origin : str, default=""
+        reservoir : Reservoir, optional
+        seed : int, default=0
+            Of the sample: a fifth of the rows, at most 4,000.
+
+        Returns
+        -------
+        Background or None
+            None for fewer than two rows, or more than 2,048 features: their moments
+            would be larger than the model.
+        """
+        n_labels = _MOST_NUMBERS // max(1, Z.shape[1] ** 2) - 1
+        there = _present(Z, rows, sample_weight)
+        if there.size < 2 or n_labels < 0:
+            return None
+        n_sample = min(SAMPLE_ROWS, max(1, int(_SAMPLE_SHARE * there.size)))
+        drawn = np.random.default_rng(seed).permutation(there)
+        sample, taught = np.sort(drawn[:n_sample]), np.sort(drawn[n_sample:])
+        names, codes = _codes(labels[taught], n_labels)
+        totals = [Moments.empty(Z.shape[1]) for _ in names]
+        for part in row_blocks(taught.size):
+            block = taught[part]
+            w = None if sample_weight is None else sample_weight[block]
+            found = Moments.by_code(Z[block], codes[part], len(names), w)
+            totals = [a.merge(b) for a, b in zip(totals, found, strict=True)]
+        by_label = dict(zip(names, totals, strict=True))
+        return cls(by_label, Z[sample], labels[sample], origin, reservoir)
+
+    @property
+    def n_features(self) -> int:
+        """Number of features of the rows."""
+        return int(self.sample.shape[1])
+
+    @property
+    def weight(self) -> float:
+        """Number of rows behind the moments, or the sum of their weights."""
+        return float(sum(moments.weight for moments in self.moments.values()))
+
+    def but(self, label: Hashable) -> tuple[Moments, Array]:
+        """Right decisions with another legacy label.
+
+        Parameters
+        ----------
+        label : label or None
+            ``None``: all of them.  A rare label is not told from other rare ones, and
+            stays in the moments.
+
+        Returns
+        -------
+        moments : Moments
+        sample : ndarray of shape (n_rows, n_features)
+        """
+        kept = [m for name, m in self.moments.items() if name is None or name != label]
+        sample = self.sample
+        if label is not None:
+            sample = sample[self.sample_labels != label]
+        return reduce(Moments.merge, kept, Moments.empty(self.n_features)), sample
+
+
+def _present(Z: Array, rows: Indices, weight: Array | None) -> Indices:
+    """Rows that are finite and of positive weight, without a copy of all."""
+    finite = [np.isfinite(Z[rows[b]]).all(axis=1) for b in row_blocks(rows.size)]
+    there = rows[np.concatenate([np.empty(0, dtype=bool), *finite])]
+    return np.asarray(there if weight is None else there[weight[there] > 0])
+
+
+def _codes(labels: Array, n_labels: int) -> tuple[list[Hashable], Indices]:
+    """Names of the most frequent labels, ``None`` for all others, and the codes."""
+    distinct, codes, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    frequent = np.argsort(-counts, kind="stable")[:n_labels]
+    place = np.full(distinct.size, frequent.size, dtype=np.intp)
+    place[frequent] = np.arange(frequent.size)
+    names: list[Hashable] = distinct[frequent].tolist()
+    rare = [None] if frequent.size < distinct.size else []
+    return names + rare, place[codes]
