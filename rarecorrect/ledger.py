@@ -121,7 +121,8 @@ def level_to_spend(
     Raises
     ------
     ValueError
-        If ``ledger=False`` and these rows have been used already.
+        If ``ledger=False`` and these rows have been used already, or if they have spent
+        all of a smaller :math:`\delta` than they were first used under.
 
     Examples
     --------
@@ -132,17 +133,23 @@ def level_to_spend(
     0.995
     """
     delta = 1.0 - confidence_level
-    q = 1 + sum(e.kind == kind and e.fingerprint == fingerprint for e in entries)
+    used = [e.delta for e in entries if (e.kind, e.fingerprint) == (kind, fingerprint)]
+    if not used:
+        return 1.0 - FIRST_SHARE * delta if ledger else confidence_level
     if not ledger:
-        if q > 1:
-            raise ValueError(
-                "these calibration rows have been used already and ledger=False spent "
-                "all their confidence on the first certificate; pass fresh rows, or "
-                "fit with ledger=True"
-            )
-        return confidence_level
-    spent = FIRST_SHARE if q == 1 else (1 - FIRST_SHARE) / (q * (q - 1))
-    return 1.0 - spent * delta
+        raise ValueError(
+            "these calibration rows have been used already and ledger=False spent "
+            "all their confidence on the first certificate; pass fresh rows, or "
+            "fit with ledger=True"
+        )
+    q, left = len(used) + 1, delta - sum(used)
+    if left <= 1e-9 * delta:  # the terms have changed since
+        raise ValueError(
+            f"these calibration rows have spent {sum(used):.3g} of error probability "
+            f"already, and confidence_level={confidence_level:g} with ledger=True "
+            f"allows {delta:.3g} in all; pass fresh rows"
+        )
+    return 1.0 - min((1 - FIRST_SHARE) / (q * (q - 1)) * delta, left)
 
 
 def fingerprint(*arrays: npt.NDArray[Any] | None) -> str:

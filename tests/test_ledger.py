@@ -57,6 +57,20 @@ def test_without_a_ledger_all_is_spent_at_once():
     assert fresh == 0.95
 
 
+@pytest.mark.parametrize(("delta", "level"), [(0.04, 0.97), (0.05, 0.95), (0.04, 0.96)])
+def test_terms_that_allow_no_more_than_was_spent(delta, level):
+    """A level that was raised, or a ledger that was switched on afterwards."""
+    with pytest.raises(ValueError, match=r"spent 0\.0[45] .*allows 0\.0[345] in all"):
+        level_to_spend((entry(delta=delta),), "damage", "rows", level, ledger=True)
+
+
+def test_what_is_left_is_not_overspent():
+    level = level_to_spend((entry(),), "damage", "rows", 0.9597, ledger=True)
+    assert_allclose(1 - level, 0.0003)  # less than a tenth of 0.0403
+    level = level_to_spend((entry(),), "damage", "rows", 0.9, ledger=True)
+    assert_allclose(1 - level, 0.01)
+
+
 def test_fewer_rules_stay_covered_more_do_not():
     found = entry(covered=("a", "b"))
     assert found.covers(set())
