@@ -111,6 +111,7 @@ def cases() -> Iterator[Case]:
         ("flag", flag, 400, 0.05, 0),
         ("hidden errors", hidden_errors, 600, 0.05, 100),
         ("auto, 20 random candidates", random_candidates, 400, 0.05, 60),
+        ("three errors more", errors_more, 600, 0.05, 100),
         ("legacy model fitted inside", fitted_inside, 600, 0.05, 0),
         ("fitted inside, rare labels", rare_labels, 600, 0.05, 0),
         ("legacy model's own rows", own_rows, 1000, 0.05, 60),
@@ -194,6 +195,21 @@ def random_candidates(n: int, eps: float, rng: np.random.Generator) -> Iterator[
     rows = population.rows(n, rng)
     options: Options = {"max_damage": eps, "detector": detector, "confusions": [1]}
     yield _pooled("fit", population, fitted(population, rows, rng, **options), eps)
+
+
+def errors_more(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
+    """A rule from one error, three times; all rules are certified again on old rows."""
+    population = two_classes()
+    options: Options = {"max_damage": eps, "confusions": [0]}
+    corrector = fitted(population, population.rows(n, rng), rng, **options)
+    damages = [_damage(population, corrector)]
+    for case in rng.choice(np.flatnonzero(population.y > population.labels), 3):
+        with _quiet():
+            corrector = corrector.add(population.X[[case]], population.y[[case]])
+        damages.append(_damage(population, corrector))
+    last, worst = _pooled("the last", population, corrector, eps), max(damages)
+    yield last
+    yield Trial("any of the four", worst, worst > eps, (0.0, DELTA), last.n_allowed)
 
 
 def fitted_inside(n: int, eps: float, rng: np.random.Generator) -> Iterator[Trial]:
