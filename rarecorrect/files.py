@@ -2,42 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
 import warnings
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from rarecorrect._files.archive import (
-    ARRAYS,
-    MANIFEST,
-    FileFormatError,
-    pack,
-    read_arrays,
-    read_json,
-    unpack,
-    write_arrays,
-)
-from rarecorrect._files.checks import check_names, is_a, require
+from rarecorrect._files.archive import FileFormatError, pack
+from rarecorrect._files.checks import is_a, require
 from rarecorrect._files.corrector import (
-    FORMAT,
-    SECTIONS,
     read_corrector,
     read_model,
     read_probe,
-    reader_of,
     write_corrector,
 )
 from rarecorrect._files.forms import FORMS
 from rarecorrect._files.reading import Reader, untrusted_types
+from rarecorrect._files.whole import open_file, open_members, put, refusing, sealed
 from rarecorrect._files.writing import Writer
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.legacy_model import check_legacy_model
@@ -106,7 +90,7 @@ def save(
         )
     check_is_fitted(corrector)
     parts = {"with_estimator": with_estimator, "with_background": with_background}
-    _replace(Path(path), _packed(corrector, **parts))
+    put(Path(path), _packed(corrector, **parts))
 
 
 def load(
@@ -171,11 +155,9 @@ def load(
     if isinstance(trusted, str | bool) or not isinstance(trusted, Collection):
         raise ValueError(f"trusted must be a list of types, got {trusted!r}")
     where = os.fspath(path)
-    with open(path, "rb") as file, _refusing(where):
-        members: dict[str, Any] = dict(unpack(file))
-    with _refusing(where):
-        manifest = _checked_manifest(members)
-        reader = reader_of(members, read_arrays(members[ARRAYS]), trusted)
+    members = open_file(path)
+    with refusing(where):
+        manifest, reader = open_members(members, trusted)
         stored = read_model(manifest, reader, needed=estimator is None)
         probe, classes = read_probe(manifest, reader)
     model = stored if estimator is None else estimator
@@ -185,7 +167,7 @@ def load(
             "pass it with load(path, estimator=model), or save with_estimator=True"
         )
     _check_model(model, probe, classes, where)
-    with _refusing(where):
+    with refusing(where):
         return _opened(manifest, reader, model, probe)
 
 
@@ -193,14 +175,10 @@ def _packed(corrector: ErrorCorrector, **parts: bool) -> bytes:
     """The bytes of a file that can be read back."""
     writer = Writer(FORMS)
     manifest = write_corrector(corrector, writer, **parts)
-    members = {ARRAYS: write_arrays(writer.arrays), **writer.members}
-    manifest["sha256"] = _digests(members)
-    text = json.dumps(manifest, sort_keys=True, allow_nan=False, indent=1)
-    members = {MANIFEST: text.encode(), **members}
+    members = sealed(manifest, writer.arrays, writer.members)
     trusted = untrusted_types(writer.members.values())
-    with _refusing("the corrector cannot be stored", ValueError):
-        manifest = _checked_manifest(members)
-        reader = reader_of(members, read_arrays(members[ARRAYS]), trusted)
+    with refusing("the corrector cannot be stored", ValueError):
+        manifest, reader = open_members(members, trusted)
         read_model(manifest, reader)
         probe, _ = read_probe(manifest, reader)
         _opened(manifest, reader, corrector.estimator_, probe)
@@ -220,44 +198,6 @@ def _opened(
             warnings.simplefilter("ignore")
             corrector.trace(probe.rows, segment=segment)
     return corrector
-
-
-@contextmanager
-def _refusing(what: str, error: type[ValueError] = FileFormatError) -> Iterator[None]:
-    """Say of which file an error is; whatever its parts raise, they do not fit."""
-    try:
-        yield
-    except FileFormatError as found:
-        raise error(f"{what}: {found}") from found
-    except Exception as found:  # of wrong types and values, wherever they surface
-        raise error(
-            f"{what}: its parts do not fit: {type(found).__name__}: {found}"
-        ) from found
-
-
-def _checked_manifest(members: Mapping[str, Any]) -> dict[str, Any]:
-    manifest = read_json(members[MANIFEST], MANIFEST)
-    require(is_a(manifest, dict), "the manifest is no object")
-    number, libraries = manifest.get("format"), manifest.get("written_with")
-    require(type(number) is int and number >= 1, f"there is no format {number!r}")
-    require(is_a(libraries, dict), "the manifest does not say what wrote it")
-    if number > FORMAT:
-        newer = libraries.get("rarecorrect")
-        raise FileFormatError(
-            f"it has format {number}, and this version reads up to {FORMAT}: install "
-            f"rarecorrect {newer} or later, which wrote it"
-        )
-    check_names(manifest, SECTIONS)
-    found = {name: data for name, data in members.items() if name != MANIFEST}
-    require(
-        manifest["sha256"] == _digests(found),
-        "a member is not the one that its manifest was written with",
-    )
-    return dict(manifest)
-
-
-def _digests(members: Mapping[str, Any]) -> dict[str, str]:
-    return {name: hashlib.sha256(data).hexdigest() for name, data in members.items()}
 
 
 def _check_model(model: Any, probe: Probe | None, known: Any, path: str) -> None:
@@ -280,26 +220,3 @@ def _check_model(model: Any, probe: Probe | None, known: Any, path: str) -> None
             f"this {type(model).__name__} is not the model that {path} was saved "
             f"around: {different}"
         )
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Put data where the path leads, in one step that survives a power cut."""
-    target = Path(os.path.realpath(path))
-    beside = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
-    try:
-        with open(beside, "xb") as file:
-            if target.exists():  # who may read it stays the same
-                shutil.copymode(target, beside)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

@@ -255,7 +255,9 @@ def _request(corrector: ErrorCorrector, requests: Any) -> None:
 
 
 def reader_of(
-    members: Mapping[str, Any], arrays: Mapping[str, Any], trusted: Collection[Any]
+    members: Mapping[str, Any],
+    arrays: Mapping[str, Any],
+    trusted: Collection[Any] | None,
 ) -> Reader:
     """Reader of the values in the members of a file."""
     packed = {name: data for name, data in members.items() if name.endswith(".skops")}

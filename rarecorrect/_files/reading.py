@@ -12,7 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rarecorrect._files.archive import FileFormatError, check_plain_zip
-from rarecorrect._files.values import MOST_ROOM, SCALAR, Form, full_name, shortly
+from rarecorrect._files.values import (
+    MOST_ROOM,
+    SCALAR,
+    Form,
+    Packed,
+    full_name,
+    shortly,
+)
 from rarecorrect.inputs import _Name
 
 Array = npt.NDArray[Any]
@@ -62,8 +69,9 @@ class Reader:
     arrays : mapping of str to ndarray
     members : mapping of str to bytes
         Those of skops.
-    trusted : collection of str or type
-        Types in these members that the caller trusts.
+    trusted : collection of str or type, or None
+        Types in these members that the caller trusts.  None: the members stay closed,
+        and :class:`Packed` stands for what they hold.
     n_features : int, optional
         That detectors must read; not checked without.
     """
@@ -73,7 +81,7 @@ class Reader:
         forms: Collection[Form],
         arrays: Mapping[str, Array],
         members: Mapping[str, bytes | bytearray],
-        trusted: Collection[Any],
+        trusted: Collection[Any] | None,
         n_features: int | None = None,
     ) -> None:
         self._forms = {form.kind: form for form in forms}
@@ -211,21 +219,23 @@ class Reader:
         from skops.io import loads  # it imports all of scikit-learn
         from skops.io.exceptions import UntrustedTypesFoundException
 
+        if self._trusted is None:
+            return Packed(member)
         data = bytes(self._members[member])
         check_plain_zip(data, member)
         try:
             return loads(data, trusted=[*OURS, *self._trusted])
         except UntrustedTypesFoundException as error:
-            unknown = self._not_trusted()
+            unknown = self._not_trusted(self._trusted)
             raise FileFormatError(
                 f"it holds objects of types that are not trusted: {unknown}; look at "
                 "what they do, and if you trust them and whoever wrote the file, name "
                 f"them: load(path, trusted={unknown})"
             ) from error
 
-    def _not_trusted(self) -> list[str]:
+    def _not_trusted(self, trusted: Collection[Any]) -> list[str]:
         """Types in all members, so that they can be looked at together."""
-        named = {t if isinstance(t, str) else full_name(t) for t in self._trusted}
+        named = {t if isinstance(t, str) else full_name(t) for t in trusted}
         return sorted(untrusted_types(self._members.values()) - named - set(OURS))
 
 

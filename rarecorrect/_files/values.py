@@ -46,6 +46,24 @@ class Form:
         self.kind = self.cls.rpartition(".")[2].lstrip("_")
 
 
+class Packed:
+    """What skops holds, left closed: it can be written again, and does nothing else.
+
+    Parameters
+    ----------
+    member : str
+    """
+
+    def __init__(self, member: str) -> None:
+        self.member = member
+
+    def fit(self, *args: Any) -> Any:
+        """Refuse: nobody knows what it is."""
+        raise ValueError(f"{self.member} was left closed when its file was read")
+
+    decision_function = fit
+
+
 def shortly(value: Any) -> str:
     text = repr(value)
     return text if len(text) < 100 else f"{text[:100]}..."

@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect._files.values import MOST_ROOM, SCALAR, Form, full_name, shortly
+from rarecorrect._files.values import (
+    MOST_ROOM,
+    SCALAR,
+    Form,
+    Packed,
+    full_name,
+    shortly,
+)
 from rarecorrect.inputs import _Name
 
 Array = npt.NDArray[Any]
@@ -56,6 +63,8 @@ class Writer:
             return {"is": "segment", "value": str(value)}
         if kind in (dt.date, dt.datetime):
             return {"is": kind.__name__, "value": value.isoformat()}
+        if kind is Packed:  # its member is where it was
+            return {"is": "skops", "member": value.member}
         if isinstance(value, np.generic):
             return _scalar(value, path)
         if id(value) not in self._known:
