@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from rarecorrect.ledger import fingerprint_of_rows
 from rarecorrect.moments import Moments, row_blocks
+from rarecorrect.robust import RobustColumns
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -19,6 +20,7 @@ Indices = npt.NDArray[np.intp]
 
 SAMPLE_ROWS = 4000
 _SAMPLE_SHARE = 0.2
+_MOST_RANKED = 50_000  # rows; ranks of more say nothing new
 _MOST_NUMBERS = 2**22  # of all moments together: 32 megabytes
 
 
@@ -109,7 +111,8 @@ class Background:
     ----------
     moments : mapping from label to Moments
         Of right decisions by legacy label, since a rule to a label never acts on rows
-        that have it; those of rare labels together, under ``None``.
+        that have it; those of rare labels together, under ``None``.  Of robust columns,
+        where `columns` says how.
     sample : ndarray of shape (n_sample, n_features)
         Others, for the scale of a rule: they are not among the moments, because rows
         that a detector was fitted on look less wrong to it than any others.
@@ -119,6 +122,8 @@ class Background:
         What the features were read off, see :func:`~rarecorrect.ledger.origin`.
     reservoir : Reservoir or None
         Rows that calibrated.
+    columns : RobustColumns or None
+        ``None``: rules read the features as they are.
 
     Examples
     --------
@@ -135,6 +140,7 @@ class Background:
     sample_labels: Array
     origin: str = ""
     reservoir: Reservoir | None = None
+    columns: RobustColumns | None = None
 
     @classmethod
     def from_rows(
@@ -146,6 +152,7 @@ class Background:
         sample_weight: Array | None = None,
         origin: str = "",
         reservoir: Reservoir | None = None,
+        robust: bool = False,
         seed: int = 0,
     ) -> Background | None:
         """Keep what rules need of right decisions.
@@ -161,31 +168,40 @@ class Background:
         sample_weight : ndarray of shape (n_all,), optional
         origin : str, default=""
         reservoir : Reservoir, optional
+        robust : bool, default=False
+            Keep every column drawn in and by its rank, for features with heavy tails.
         seed : int, default=0
             Of the sample: a fifth of the rows, at most 4,000.
 
         Returns
         -------
         Background or None
-            None for fewer than two rows, or more than 2,048 features: their moments
-            would be larger than the model.
+            None for fewer than two rows, or more than 2,048 columns (a robust feature
+            has two): their moments would be larger than the model.
         """
-        n_labels = _MOST_NUMBERS // max(1, Z.shape[1] ** 2) - 1
+        n_columns = Z.shape[1] * (2 if robust else 1)
+        n_labels = _MOST_NUMBERS // max(1, n_columns**2) - 1
         there = _present(Z, rows, sample_weight)
         if there.size < 2 or n_labels < 0:
             return None
         n_sample = min(SAMPLE_ROWS, max(1, int(_SAMPLE_SHARE * there.size)))
         drawn = np.random.default_rng(seed).permutation(there)
         sample, taught = np.sort(drawn[:n_sample]), np.sort(drawn[n_sample:])
+        columns = None
+        if robust:
+            few = drawn[n_sample:][:_MOST_RANKED]
+            weight = None if sample_weight is None else sample_weight[few]
+            columns = RobustColumns.from_rows(Z[few], weight)
         names, codes = _codes(labels[taught], n_labels)
-        totals = [Moments.empty(Z.shape[1]) for _ in names]
+        totals = [Moments.empty(n_columns) for _ in names]
         for part in row_blocks(taught.size):
             block = taught[part]
             w = None if sample_weight is None else sample_weight[block]
-            found = Moments.by_code(Z[block], codes[part], len(names), w)
+            read = Z[block] if columns is None else columns(Z[block])
+            found = Moments.by_code(read, codes[part], len(names), w)
             totals = [a.merge(b) for a, b in zip(totals, found, strict=True)]
         by_label = dict(zip(names, totals, strict=True))
-        return cls(by_label, Z[sample], labels[sample], origin, reservoir)
+        return cls(by_label, Z[sample], labels[sample], origin, reservoir, columns)
 
     @property
     def n_features(self) -> int:
@@ -215,7 +231,8 @@ class Background:
         sample = self.sample
         if label is not None:
             sample = sample[self.sample_labels != label]
-        return reduce(Moments.merge, kept, Moments.empty(self.n_features)), sample
+        n_columns = self.n_features * (1 if self.columns is None else 2)
+        return reduce(Moments.merge, kept, Moments.empty(n_columns)), sample
 
 
 def _present(Z: Array, rows: Indices, weight: Array | None) -> Indices:

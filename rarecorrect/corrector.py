@@ -34,7 +34,7 @@ from rarecorrect._compat import (
 from rarecorrect.background import Background, Reservoir
 from rarecorrect.calibration import Terms
 from rarecorrect.corrections import Corrections
-from rarecorrect.detectors import AutoDetector, FisherDetector
+from rarecorrect.detectors import AutoDetector, CascadeDetector, FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
 from rarecorrect.explain import Explanations, Usual, explanations
 from rarecorrect.features import FeatureExtractor, Reading
@@ -487,7 +487,9 @@ default="all"
         """Learn one rule more from a few errors, and certify all rules again.
 
         One error is enough.  Neither the legacy model nor any other rule is touched,
-        and it takes milliseconds.  An active rule is certified together with the others
+        and it takes milliseconds: the rule is a Fisher discriminant, on robust columns
+        where `detector` is ``"auto"`` or a cascade, see
+        :class:`~rarecorrect.robust.RobustColumns`.  An active rule is certified together with the others
         on the rows that calibrated in :meth:`fit`, at a level that the ledger kept for
         it: every further rule pays a smaller part of the error probability.
 
@@ -987,6 +989,7 @@ default="all"
             sample_weight=weight,
             origin=self._origin(),
             reservoir=reservoir,
+            robust=isinstance(self._detector(), AutoDetector | CascadeDetector),
             seed=self._seed,
         )
 

@@ -12,9 +12,9 @@ from sklearn.utils.multiclass import unique_labels
 
 from rarecorrect import clock
 from rarecorrect.background import Background
-from rarecorrect.cross_fitting import folds
+from rarecorrect.cross_fitting import folds, linear_form
 from rarecorrect.decisions import Decisions
-from rarecorrect.detectors import FisherDetector
+from rarecorrect.detectors import CascadeDetector, FisherDetector
 from rarecorrect.ledger import fingerprint
 from rarecorrect.metrics import as_labels
 from rarecorrect.moments import Moments
@@ -73,6 +73,9 @@ def new_rule(
     rule counts as one of average frequency: its share of all errors is one over the
     number of rules.
 
+    The rule is one Fisher discriminant, on the features or, where the background keeps
+    them so, on robust columns.
+
     Examples
     --------
     >>> rng = np.random.default_rng(0)
@@ -91,13 +94,13 @@ def new_rule(
             f"the background has no right decisions with another label than {to!r}, so "
             "nothing says what right looks like there; fit on rows that have some"
         )
-    detector = FisherDetector.from_moments(right, Moments.from_rows(Z))
-    coef, intercept = detector.coef_[0], float(detector.intercept_[0])
+    detector = _detector(background, right, Z)
+    coef, intercept = linear_form(detector, sample)
     scores = detector.decision_function(sample)
     scale = TailScale.from_scores(scores)
     share = 1 / (1 + len(beside))
     log_share = math.log(share * background.weight / right.weight)
-    left_out = scale(_left_out(right, Z)) + log_share
+    left_out = scale(_left_out(background, right, Z)) + log_share
     silent = worth(left_out, scale(scores) + log_share, log_share)
     if action == "relabel":
         rivals = [rule for rule in beside if rule.to != to]
@@ -160,11 +163,21 @@ def _checked(
     return Z, true[0], labels
 
 
-def _left_out(right: Moments, Z: FloatArray) -> FloatArray:
+def _detector(
+    background: Background, right: Moments, Z: FloatArray
+) -> FisherDetector | CascadeDetector:
+    columns = background.columns
+    if columns is None:
+        return FisherDetector.from_moments(right, Moments.from_rows(Z))
+    errors = Moments.from_rows(columns(Z))
+    return CascadeDetector.from_moments(columns, right, errors)
+
+
+def _left_out(background: Background, right: Moments, Z: FloatArray) -> FloatArray:
     """Scores of errors by detectors fitted without them; NaN for a single one."""
     fold = folds(np.ones(len(Z), dtype=bool), None, np.random.default_rng(0))
     scores = np.full(len(Z), np.nan)
     for out in (fold == f for f in range(fold.max() + 1)):
-        detector = FisherDetector.from_moments(right, Moments.from_rows(Z[~out]))
+        detector = _detector(background, right, Z[~out])
         scores[out] = detector.decision_function(Z[out])
     return scores

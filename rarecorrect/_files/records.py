@@ -159,9 +159,11 @@ def _check_reservoir(kept: Reservoir) -> None:
 def _check_background(known: Background) -> None:
     _check_rows(known.sample, known.sample_labels)
     require(np.isfinite(known.sample).all(), "the sample is not finite")
-    p, kept = known.n_features, known.reservoir
-    same = all(moments.mean.size == p for moments in known.moments.values())
+    p, kept, columns = known.n_features, known.reservoir, known.columns
+    n_columns = p if columns is None else 2 * p
+    same = all(moments.mean.size == n_columns for moments in known.moments.values())
     same &= kept is None or kept.Z.shape[1] == p
+    same &= columns is None or columns.centre.size == p
     require(same, f"moments, sample and reservoir are not all of {p} features")
 
 

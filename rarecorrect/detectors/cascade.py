@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,7 @@ from rarecorrect.certify import check_share
 from rarecorrect.cross_fitting import cross_scores
 from rarecorrect.detectors.base import BinaryDetector, rows_that_teach, weights_of
 from rarecorrect.detectors.fisher import FisherDetector
+from rarecorrect.moments import Moments
 from rarecorrect.robust import RobustColumns
 
 FloatArray = npt.NDArray[np.float64]
@@ -84,6 +85,35 @@ class CascadeDetector(BinaryDetector):
         self.shrinkage = shrinkage
         self.max_background = max_background
         self.random_state = random_state
+
+    @classmethod
+    def from_moments(
+        cls, columns: RobustColumns, right: Moments, errors: Moments
+    ) -> Self:
+        """One stage, fitted to rows that are known by their moments only.
+
+        Parameters
+        ----------
+        columns : RobustColumns
+        right, errors : Moments
+            Of robust columns of right decisions and of errors.
+
+        Returns
+        -------
+        CascadeDetector
+            The score is 0 half-way between the means; labels are 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            For moments of no rows.
+        """
+        made = cls(n_stages=1)
+        made.scale_, made.cuts_ = columns, np.empty(0)
+        made.stages_ = [FisherDetector.from_moments(right, errors)]
+        made.classes_, made.n_features_in_ = np.array([0, 1]), columns.centre.size
+        made._offset = float(_bent(np.zeros(1))[0])
+        return made
 
     def _check_parameters(self) -> None:
         self._check_at_least_one("n_stages", "max_background")

@@ -11,6 +11,7 @@ from sklearn.base import clone
 
 from rarecorrect import NotCertifiedWarning
 from rarecorrect.background import Reservoir
+from rarecorrect.detectors import CascadeDetector
 from rarecorrect.off_switch import VARIABLE
 
 from .helpers import fitted, quietly
@@ -210,6 +211,16 @@ def test_the_reservoir_holds_no_more_than_was_asked_for(outbreak):
     corrector = fitted(outbreak, reservoir=150, **OTHER)
     assert len(corrector.rules_.background.reservoir.labels) == 150
     assert added(corrector, outbreak).rules_.certificate().n_calibration == 150
+
+
+@pytest.mark.parametrize("detector", ["auto", CascadeDetector()])
+def test_where_tails_are_heavy_a_rule_reads_robust_columns(outbreak, detector):
+    corrector = fitted(outbreak, detector=detector, max_damage=0.1, **OTHER)
+    corrector = added(corrector, outbreak)
+    assert isinstance(corrector.rules_["to 2"].detector, CascadeDetector)
+    assert corrector.rules_.certified
+    assert 2 in corrector.predict(outbreak.X_new)
+    assert "to 2" in str(corrector.explain(outbreak.X_new))
 
 
 def test_a_flagging_corrector_adds_flags(outbreak):

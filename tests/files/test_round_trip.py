@@ -368,8 +368,10 @@ def test_versions_share_what_they_shared(outbreak, tmp_path):
     assert len(objects) == 4
 
 
-def test_a_background_lets_a_loaded_corrector_learn(outbreak, tmp_path):
-    corrector = fitted(outbreak, confusions=[0, 1], max_damage=0.1)
+@pytest.mark.parametrize("detector", [None, CascadeDetector()])
+def test_a_background_lets_a_loaded_corrector_learn(outbreak, tmp_path, detector):
+    options = {"confusions": [0, 1], "max_damage": 0.1}
+    corrector = fitted(outbreak, detector=detector, **options)
     wrong = np.flatnonzero(outbreak.y_new == 2)[:5]
     errors = outbreak.X_new[wrong], outbreak.y_new[wrong]
     again = through_a_file(corrector, tmp_path, with_background=True)

@@ -81,6 +81,47 @@ def test_a_rule_learns_from_the_rows_that_it_may_change(n, to, action):
     assert rule.log_share == pytest.approx(np.log(share))
 
 
+def heavy(n, seed, *, shift=0.0):
+    """Amounts with heavy tails; errors lie in two columns, well inside their range."""
+    rng = np.random.default_rng(seed)
+    rows = rng.standard_t(1.5, size=(n, 6)) * [1, 10, 100, 1, 10, 100]
+    rows[:, :2] += shift * np.array([1, 10])
+    return rows
+
+
+@pytest.mark.parametrize("n", [1, 12])
+def test_robust_columns_see_through_heavy_tails(n):
+    rows, labels, every = heavy(5000, 0), np.zeros(5000, dtype=int), np.arange(5000)
+    errors, like = heavy(n, 1, shift=6.0), heavy(400, 2, shift=6.0)
+    caught = []
+    for robust in (False, True):
+        background = Background.from_rows(rows, labels, every, robust=robust)
+        rule = new_rule(background, errors, np.ones(n), np.zeros(n))
+        bar = np.sort(rule.score(heavy(5000, 3)))[-50]
+        caught.append(np.mean(rule.score(like) > bar))
+        assert (rule.coef is None) == robust
+    assert caught[1] > 0.5
+    assert caught[1] > caught[0] + 0.1
+
+
+def test_moments_of_robust_columns_give_the_cascade_of_one_stage():
+    rows, errors = heavy(3000, 0), heavy(12, 1, shift=6.0)
+    background = Background.from_rows(
+        rows, np.zeros(3000, dtype=int), np.arange(3000), robust=True
+    )
+    made = new_rule(background, errors, np.ones(12), np.zeros(12)).detector
+    columns = background.columns
+    both = np.vstack([rows, errors])
+    moments, _ = background.but(1)
+    stage = FisherDetector.from_moments(moments, Moments.from_rows(columns(errors)))
+    linear = stage.decision_function(columns(both))
+    found = made.decision_function(both)
+    assert_array_equal(
+        np.argsort(found, kind="stable"), np.argsort(linear, kind="stable")
+    )
+    assert_array_equal(found > 0, linear > 0)
+
+
 def test_the_scale_comes_from_rows_that_the_detector_did_not_see():
     """Of few rows with many features, those that taught look far less wrong."""
     rng = np.random.default_rng(0)
