@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pandas as pd
 
+from rarecorrect._tables import check_column, read_table
 from rarecorrect._verify.rows import DECISION, SEGMENT
 from rarecorrect.verify import NOT_IN_A_FILE, VERDICTS
 from rarecorrect.verify import verify as claims_of
@@ -58,23 +58,11 @@ def _digest(root: str | None) -> str | None:
 
 def _rows(path: Path, decision: str | None, segment: str | None) -> dict[str, Any]:
     """Columns by name; those with a part of their own also under its name."""
-    if path.suffix.lower() == ".csv":
-        table = pd.read_csv(path)
-    elif path.suffix.lower() in (".parquet", ".pq"):
-        table = pd.read_parquet(path)
-    else:
-        raise click.BadParameter(
-            f"must be a .parquet or .csv file, got {path.name!r}",
-            param_hint="--calibration",
-        )
+    table = read_table(path, "--calibration")
     rows: dict[str, Any] = {str(name): table[name].to_numpy() for name in table}
     for part, name in ((DECISION, decision), (SEGMENT, segment)):
         if name is not None:
-            if name not in rows:
-                raise click.BadParameter(
-                    f"there is no column {name!r}, only {sorted(rows)}",
-                    param_hint="--" + part[1:],
-                )
+            check_column(table, name, "--" + part[1:])
             rows[part] = rows[name]
     if segment is not None:  # as the corrector calls them
         rows[SEGMENT] = table[segment].astype(object).fillna("(missing)").to_numpy()

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 import rarecorrect
+from rarecorrect._explain_command import explain
+from rarecorrect._rules_command import rules
 from rarecorrect._verify_command import verify
 
 _COMMANDS = "rarecorrect.commands"
@@ -71,7 +73,8 @@ def demo(seed: int) -> None:
     )
 
 
-main.add_command(verify)
+for command in (explain, rules, verify):
+    main.add_command(command)
 
 _SHARES = ("repaired", "by chance", "right changed", "new type caught")
 _PLAIN = {"missed": "{:.0f}", "changes a day": "{:.1f}"}

@@ -489,9 +489,10 @@ default="all"
         One error is enough.  Neither the legacy model nor any other rule is touched,
         and it takes milliseconds: the rule is a Fisher discriminant, on robust columns
         where `detector` is ``"auto"`` or a cascade, see
-        :class:`~rarecorrect.robust.RobustColumns`.  An active rule is certified together with the others
-        on the rows that calibrated in :meth:`fit`, at a level that the ledger kept for
-        it: every further rule pays a smaller part of the error probability.
+        :class:`~rarecorrect.robust.RobustColumns`.  An active rule is certified
+        together with the others on the rows that calibrated in :meth:`fit`, at a level
+        that the ledger kept for it: every further rule pays a smaller part of the error
+        probability.
 
         Parameters
         ----------

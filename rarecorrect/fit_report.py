@@ -373,7 +373,7 @@ class FitReport:
         if not self.one_pass:
             lines.append("speed            the legacy model is called twice a row")
         for rule in self.book:
-            lines.append(f"rule             {_rule_line(rule, self.book)}")
+            lines.append(f"rule             {rule_line(rule, self.book)}")
             for sentence in self._sentences(rule):
                 lines.append(f"                 {sentence}")
         for refusal in self.refused:
@@ -429,7 +429,26 @@ def cross_validated_gain(
     return (caught / scores.size, low, high)
 
 
-def _rule_line(rule: Rule, book: RuleBook) -> str:
+def rule_line(rule: Rule, book: RuleBook) -> str:
+    """Say what a rule repairs, by errors left out, at the threshold in force.
+
+    Parameters
+    ----------
+    rule : Rule
+        Of the book.
+    book : RuleBook
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> from rarecorrect.tail_scale import TailScale
+    >>> rule = Rule("to 1", 1, None, TailScale.from_scores([0.0, 1.0]), n_errors=1)
+    >>> rule_line(rule, RuleBook((rule,)))
+    'to 1 [active, from 1 errors] gain not estimated'
+    """
     state = rule.state_on(clock.today())
     text = f"{rule.name} [{state}, from {rule.n_errors} errors]"
     entry, strata = book.entry("damage"), rule.left_out_strata

@@ -109,7 +109,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = [
         report
         for report in terminalreporter.stats.get("skipped", [])
-        if not NEEDS.keys().isdisjoint(report.keywords)
+        if not NEEDS.keys().isdisjoint(getattr(report, "keywords", {}))
     ]
     if not skipped:
         return
