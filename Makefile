@@ -13,7 +13,7 @@ BIN := $(VENV)/bin
 # the test tools, `extras` adds whatever unlocks tests that `make test` skips.
 EXTRAS_core := tabular
 EXTRAS_test := $(EXTRAS_core),test
-EXTRAS_extras := $(EXTRAS_test),boosting,report
+EXTRAS_extras := $(EXTRAS_test),boosting,face,report
 
 SKIPPED_BY_TEST := needs_torch or needs_browser or needs_data or needs_boosting or needs_shap
 

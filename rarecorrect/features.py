@@ -20,8 +20,8 @@ from rarecorrect.legacy_model import keeps_fitted_state
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
 
-_NAMES = ("input", "logits", "decision", "step:<name>", "hidden:<i>")
-_LATER = ("layer", "leaves", "contributions")
+_NAMES = ("input", "logits", "decision", "step:<name>", "hidden:<i>", "layer:<name>")
+_LATER = ("leaves", "contributions")
 _WIDEST_SPARSE_INPUT = 1000
 _SMALLEST_PROBABILITY = 1e-12
 
@@ -66,7 +66,9 @@ class FeatureExtractor:
         probabilities (log-odds for two classes), or decision values where there are no
         probabilities.  ``"decision"``: ``decision_function``.  ``"step:<name>"``: the
         output of a pipeline's step.  ``"hidden:<i>"``: activations of hidden layer `i`
-        of a scikit-learn multi-layer perceptron, negative `i` from the end.  A
+        of a scikit-learn multi-layer perceptron, negative `i` from the end.
+        ``"layer:<name>"``: a layer of a model that has ``read_layers(X, names)``, which
+        gives its scores and a dict of tables in one pass, such as ``TorchModel``.  A
         callable: ``Z = f(X)``.  A transformer: used as it is if fitted, else a clone
         is fitted on fitting rows.  A list: all of them side by side.  ``"auto"``: last
         hidden layer + logits for a perceptron; input + logits where `X` is numeric;
@@ -248,7 +250,7 @@ class FeatureExtractor:
                     f"features={source!r}: the legacy model "
                     f"{type(self._model).__name__} has no such scores; use 'input'"
                 )
-        elif source != "input":
+        elif source != "input" and kind != "layer":  # _layers looked for these
             raise ValueError(
                 f"features must be 'auto' or made of {', '.join(_NAMES)}, callables "
                 f"and transformers, got {source!r}"
@@ -271,9 +273,27 @@ class FeatureExtractor:
                 X = step.transform(X)
             found[f"step:{name}"] = X
         found["head"] = X
+        given = self.features
+        wanted = given if isinstance(given, list | tuple) else [given]
+        layers = [s for s in wanted if isinstance(s, str) and s.startswith("layer:")]
+        if layers:
+            found |= self._layers(X, layers)
         return found
 
+    def _layers(self, X: Any, sources: list[str]) -> dict[str, Any]:
+        """Layers of the head by name, and its scores, read in the same pass."""
+        if not hasattr(self._head, "read_layers"):
+            raise ValueError(
+                f"features={sources[0]!r}: {type(self._head).__name__} has no "
+                "read_layers; wrap a torch network in TorchModel"
+            )
+        names = [source.removeprefix("layer:") for source in sources]
+        scores, tables = self._head.read_layers(X, names)
+        return {"scores": scores} | {f"layer:{n}": tables[n] for n in names}
+
     def _scores(self, walk: dict[str, Any]) -> Array | None:
+        if "scores" in walk:
+            return np.asarray(walk["scores"])
         head = self._steps[-1][1] if self._steps else self.estimator
         if hasattr(head, "predict_proba"):
             return np.asarray(head.predict_proba(walk["head"]))

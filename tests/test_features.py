@@ -436,7 +436,7 @@ def test_transformers_stand_beside_names():
         (LOGISTIC, ["logits", "leafs"], "got 'leafs'"),
         (LOGISTIC, "leaves", "'leaves' is not available in this version"),
         (LOGISTIC, "contributions", "not available in this version"),
-        (LOGISTIC, "layer:avgpool", "'layer:avgpool' is not available"),
+        (LOGISTIC, "layer:avgpool", "LogisticRegression has no read_layers"),
         (LOGISTIC, "step:pca", "'step:pca'.*has no steps"),
         (SCALED, "step:scaler", r"'step:scaler'.*\['standardscaler', 'pca'\]"),
         (SCALED, "step:logisticregression", "no such step before the last one"),
@@ -474,3 +474,28 @@ def test_scores_that_do_not_exist_are_not_promised():
             FeatureExtractor(Silent(), name).fit(X)
     extractor, reading = read(Silent())
     assert (extractor.sources_, reading.scores) == (["input"], None)
+
+
+class WithLayers(LogisticRegression):
+    """A model with inner layers, which counts how often it is asked."""
+
+    passes = 0
+
+    def read_layers(self, X, names):
+        self.passes += 1
+        tables = {name: X ** int(name) for name in names}
+        return self.predict_proba(X), tables
+
+
+def test_layers_and_scores_are_read_in_one_pass():
+    model = WithLayers().fit(X, Y)
+    features = FeatureExtractor(model, ["layer:2", "layer:3", "logits"]).fit(X)
+    model.passes = 0
+    reading = features.read(X)
+    assert model.passes == 1
+    p = X.shape[1]
+    assert_array_equal(reading.features[:, : 2 * p], np.hstack([X**2, X**3]))
+    assert features.names_[:1] == ["layer:2[0]"]
+    plain = FeatureExtractor(model, "logits").fit(X).read(X)
+    assert_array_equal(reading.labels, plain.labels)
+    assert_allclose(reading.features[:, 2 * p :], plain.features)

@@ -1,0 +1,1 @@
+"""Faces: networks that read emotions, and correctors of what they misread."""

@@ -1,0 +1,1 @@
+"""The attention LSTM and its training: everything here needs torch."""
