@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from rarecorrect.ledger import fingerprint_of_rows
 from rarecorrect.moments import Moments, row_blocks
 from rarecorrect.robust import RobustColumns
+from rarecorrect.training_rows import places_of, row_keys
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -101,6 +102,33 @@ class Reservoir:
         )
         mark = fingerprint_of_rows(Z[rows])
         return cls(Z[kept], labels[kept], strata, groups, weight, mark)
+
+    def without(self, Z: Array) -> Reservoir | None:
+        """Return the rows that are left without some of those that calibrated.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+            Whether they are among the rows that were drawn or not.
+
+        Returns
+        -------
+        Reservoir or None
+            None where no row is left.  Where all that calibrated were kept, its mark is
+            that of those left; of a part, nobody can tell what the others were, and the
+            mark stays.
+        """
+        at = places_of(row_keys(Z), row_keys(self.Z), Z.dtype)
+        left = np.delete(np.arange(len(self.Z)), at[at >= 0])
+        if left.size == 0:
+            return None
+        whole = self.mark == fingerprint_of_rows(self.Z)
+        strata, groups, weight = (
+            None if x is None else x[left]
+            for x in (self.strata, self.groups, self.weight)
+        )
+        mark = fingerprint_of_rows(self.Z[left]) if whole else self.mark
+        return Reservoir(self.Z[left], self.labels[left], strata, groups, weight, mark)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -233,6 +261,69 @@ class Background:
             sample = sample[self.sample_labels != label]
         n_columns = self.n_features * (1 if self.columns is None else 2)
         return reduce(Moments.merge, kept, Moments.empty(n_columns)), sample
+
+    def without(self, Z: Array, labels: Array) -> Background:
+        """Return what is kept of the other right decisions.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+            Right decisions that this was made of, without weights.
+        labels : ndarray of shape (n_rows,)
+            Legacy labels.
+
+        Returns
+        -------
+        Background
+
+        Raises
+        ------
+        ValueError
+            Where robust columns were learnt from all of the rows.
+
+        Examples
+        --------
+        >>> Z, labels = np.random.default_rng(0).normal(size=(99, 2)), np.zeros(99)
+        >>> background = Background.from_rows(Z, labels, np.arange(99))
+        >>> left = background.without(Z[:9], labels[:9])
+        >>> int(left.weight) + len(left.sample)
+        90
+        """
+        if len(Z) == 0:
+            return self
+        if self.columns is not None:
+            raise ValueError(
+                "the book keeps ranks of features among right decisions, as always "
+                "with detector='auto' or a cascade, and ranks cannot forget: fit again "
+                "without the rows"
+            )
+        at = places_of(row_keys(Z), row_keys(self.sample), Z.dtype)
+        taught, moments = at < 0, dict(self.moments)
+        names = [name if name in moments else None for name in labels[taught].tolist()]
+        codes = np.array([[*moments].index(name) for name in names], dtype=np.intp)
+        gone = Moments.by_code(Z[taught], codes, len(moments))
+        for name, rows in zip(self.moments, gone, strict=True):
+            moments[name] = moments[name].without(rows)
+        return replace(
+            self,
+            moments={name: m for name, m in moments.items() if m.weight > 0},
+            sample=np.delete(self.sample, at[~taught], axis=0),
+            sample_labels=np.delete(self.sample_labels, at[~taught]),
+        )
+
+    def without_calibration(self, Z: Array) -> Background:
+        """Return the same without some of the rows that calibrated.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+
+        Returns
+        -------
+        Background
+        """
+        kept = self.reservoir
+        return replace(self, reservoir=None if kept is None else kept.without(Z))
 
 
 def _present(Z: Array, rows: Indices, weight: Array | None) -> Indices:

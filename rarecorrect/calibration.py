@@ -239,6 +239,7 @@ class Terms:
         strata: Array | None,
         side: Side,
         mark: str = "",
+        delta: float | None = None,
     ) -> LedgerEntry:
         """Damage certificate from right decisions.
 
@@ -255,6 +256,8 @@ class Terms:
         side : Side
         mark : str, default=""
             Fingerprint of the rows that these were drawn from; empty: of these.
+        delta : float, optional
+            Error probability that was paid already; by default, the ledger says.
 
         Returns
         -------
@@ -271,7 +274,10 @@ class Terms:
             "random_state": self.seed,
             "population": self._population(),
         }
-        mark, level = self._spend(book, "damage", reading, rows, mark)
+        if delta is None:
+            mark, level = self._spend(book, "damage", reading, rows, mark)
+        else:
+            level = 1 - delta
         found: Mapping[Hashable, Certificate]
         budget, values = self.mixed_damage, scores[rows]
         if strata is None:
@@ -282,7 +288,9 @@ class Terms:
             )
         return _entry("damage", found, book, mark, level, values)
 
-    def entry_again(self, book: RuleBook, reservoir: Reservoir) -> LedgerEntry:
+    def entry_again(
+        self, book: RuleBook, reservoir: Reservoir, delta: float | None = None
+    ) -> LedgerEntry:
         """Damage certificate of an edited book from rows that calibrated before.
 
         Parameters
@@ -290,6 +298,8 @@ class Terms:
         book : RuleBook
             The rules to certify, and what has been spent.
         reservoir : Reservoir
+        delta : float, optional
+            As in :meth:`damage_entry`.
 
         Returns
         -------
@@ -309,7 +319,50 @@ class Terms:
             strata=reservoir.strata,
             side=Side(groups=reservoir.groups, calibration_weight=reservoir.weight),
             mark=reservoir.mark,
+            delta=delta,
         )
+
+    def without_rows(
+        self, before: RuleBook, after: RuleBook
+    ) -> tuple[tuple[LedgerEntry, ...], tuple[LedgerEntry, ...]]:
+        r"""Ledger of a book that has forgotten rows, and what is in force of it.
+
+        Every entry keeps its price and loses its scores.  The one in force, or the last
+        one that covered the rules, is made again from the rows that are left, at the
+        :math:`\delta` that was paid for it; it must be one on the rows that the book
+        keeps.  That buys nothing twice: rows, rules and level are those that there
+        would be if the forgotten rows had never come, the certificate is valid there,
+        and the old one is withdrawn.  All it takes is that rows are not forgotten
+        because of their scores.
+
+        Parameters
+        ----------
+        before, after : RuleBook
+            `after` has the rules and the background without the rows.
+
+        Returns
+        -------
+        entries, current : tuple of LedgerEntry
+        """
+        kept = None if after.background is None else after.background.reservoir
+        old = None if before.background is None else before.background.reservoir
+        mark = "" if old is None else old.mark
+        entries = [
+            e.spent(kept.mark if kept and e.fingerprint == mark else e.fingerprint)
+            for e in before.entries
+        ]
+        found = [
+            (e is before.entry("damage"), i)  # the one in force, or else the last
+            for i, e in enumerate(before.entries)
+            if (e.kind, e.fingerprint) == ("damage", mark)
+            and e.covers(before.identities)
+        ]
+        if kept is None or self.max_damage is None or not found or not after.active:
+            return tuple(entries), ()
+        place = max(found)[1]
+        entry = self.entry_again(after, kept, before.entries[place].delta)
+        entries[place] = entry
+        return tuple(entries), (entry,)
 
     def traffic_entries(
         self, book: RuleBook, reading: Reading, scores: FloatArray, *, side: Side

@@ -39,6 +39,7 @@ from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
 from rarecorrect.explain import Explanations, Usual, explanations
 from rarecorrect.features import FeatureExtractor, Reading
 from rarecorrect.fit_report import FitReport
+from rarecorrect.forgetting import Held, every_rule, mark_of
 from rarecorrect.inputs import (
     check_labels,
     check_parameters,
@@ -87,6 +88,11 @@ def _legacy_has(*names: str) -> Any:
         return scored
 
     return check
+
+
+def _ids(case_id: Any) -> list[Any]:
+    """Ids as Python values; one alone is a list of one."""
+    return [] if case_id is None else np.ravel(np.asarray(case_id)).tolist()
 
 
 def _index_of(X: Any) -> Any:
@@ -146,6 +152,10 @@ default="all"
     reservoir : int, default=20000
         Most calibration rows whose features are kept, so that :meth:`add` can certify
         again at once; a random part of more.  0: none.
+    keep_errors : bool, default=False
+        Keep the features of errors with the rules that were learnt from them: personal
+        data, in most places.  With it, :meth:`forget` needs no more than their
+        `case_id`, and can say again what a rule does with errors left out.
     legacy_accuracy : float or None, default=None
         A lower bound of the legacy model's accuracy in service.  With it,
         ``certify(X)`` bounds the damage without labels; an accuracy on `X` far above
@@ -234,6 +244,7 @@ default="all"
         contamination: float = 0.0,
         ledger: bool = True,
         reservoir: int = 20_000,
+        keep_errors: bool = False,
         legacy_accuracy: float | None = None,
         calibration_fraction: float | str = "auto",
         validation_fraction: float = 0.3,
@@ -255,6 +266,7 @@ default="all"
         self.contamination = contamination
         self.ledger = ledger
         self.reservoir = reservoir
+        self.keep_errors = keep_errors
         self.legacy_accuracy = legacy_accuracy
         self.calibration_fraction = calibration_fraction
         self.validation_fraction = validation_fraction
@@ -349,10 +361,11 @@ default="all"
         ).extend(*rules)
         entries = terms.first_entries(book, reading, roles, strata=strata, side=side)
         self.calibration_indices_ = roles.calibration
-        taught = np.concatenate([roles.errors, roles.background])
-        self._taught = np.unique(row_keys(reading.features[taught]))
-        # what contributions are counted from, see explain
         background = roles.background
+        # by these, rows of the fit are known again; errors by what their rules hold
+        self._taught = row_keys(reading.features[background])
+        self._calibrated = row_keys(reading.features[roles.calibration])
+        # what contributions are counted from, see explain
         self._usual = Usual.of(reading.features[background], reading.labels[background])
         # the fitted book is the first version: there is nothing before it to undo
         self.rules_ = book.certified_by(*entries).as_first("fit")
@@ -450,7 +463,7 @@ default="all"
                     stacklevel=2,
                 )
                 return self
-            warn_about_taught_rows(self._taught, reading.features[right])
+            warn_about_taught_rows(self._keys(), reading.features[right])
             entry = terms.damage_entry(
                 book, reading, scores, right, strata=strata, side=side
             )
@@ -463,7 +476,7 @@ default="all"
         else:
             if self.per is not None:
                 terms = replace(terms, legacy_accuracy=None)
-            warn_about_taught_rows(self._taught, reading.features)
+            warn_about_taught_rows(self._keys(), reading.features)
             entries = terms.traffic_entries(book, reading, scores, side=side)
         self.rules_ = book.certified_by(*entries)
         report = self.report_.under(self.rules_, self._terms(), self.per)
@@ -483,6 +496,7 @@ default="all"
         note: str = "",
         author: str = "",
         state: str = "active",
+        case_id: npt.ArrayLike | None = None,
     ) -> Self:
         """Learn one rule more from a few errors, and certify all rules again.
 
@@ -505,6 +519,8 @@ default="all"
         note, author : str, default=""
         state : {"draft", "shadow", "active", "retired"}, default="active"
             Of the rule.  Unless it is active, nothing is certified and nothing spent.
+        case_id : array-like of shape (n_errors,), optional
+            As in :meth:`fit`.
 
         Returns
         -------
@@ -532,6 +548,7 @@ default="all"
         """
         check_is_fitted(self)
         reading, true = self._read(X_errors), as_labels(y_errors, "y_errors")
+        ids = side_of(len(reading.labels), case_id=case_id).case_id
         terms = self._terms()
         book = self.rules_.under(terms.budgets, self._origin()).add(
             reading.features,
@@ -542,15 +559,128 @@ default="all"
             author=author,
             state=state,
             action=self.action,
+            case_ids=() if ids is None else tuple(ids.tolist()),
+            keep_errors=self.keep_errors,
         )
         reservoir = None if book.background is None else book.background.reservoir
         if state == "active" and reservoir is not None and terms.max_damage is not None:
             entry = terms.entry_again(book, reservoir)
             book = book.certified_by(entry, author=author)
         made = self.with_rules(book)
-        made._taught = np.union1d(self._taught, row_keys(reading.features))
         n_errors = self.report_.n_errors + len(true)
         made.report_ = replace(made.report_, n_errors=n_errors)
+        made._tell()
+        return made
+
+    def forget(
+        self,
+        X: Any = None,
+        y: npt.ArrayLike | None = None,
+        *,
+        case_id: npt.ArrayLike | None = None,
+        salt: str = "",
+        author: str = "",
+    ) -> Self:
+        """Return a corrector that has never seen some rows, for requests of erasure.
+
+        What is left is a function of the other rows alone: moments that the rows are
+        taken out of, rules built from them (each in its clusters, with its number of
+        components; scales from the book's sample), certificates from the calibration
+        rows that are left, each at the confidence that was paid for it.  Versions
+        before are gone, and cannot be undone; what the history says of them stays.
+
+        Parameters
+        ----------
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns), optional
+            The rows, as :meth:`fit` or :meth:`add` saw them.  No features of errors and
+            of most right decisions are stored, so whoever erases a row must have it.
+        y : array-like of shape (n_rows,), optional
+            Their true labels, as they were then.
+        case_id : array-like of shape (n_rows,), optional
+            Ids of the rows, for the log.  Without `X`: of errors that rules keep, see
+            `keep_errors`.
+        salt : str, default=""
+            A secret of yours.  The log marks the rows by a keyed hash of their ids (or
+            of their features): with the salt, and with it only, it can be checked later
+            which rows were forgotten.  Empty: drawn at random and thrown away.
+        author : str, default=""
+
+        Returns
+        -------
+        ErrorCorrector
+            Another object.  This one, and files and copies of it, still hold the rows:
+            delete them.
+
+        Raises
+        ------
+        ValueError
+            For rows that nothing is held of (also where they were forgotten before),
+            and for what cannot forget: rules of other detectors than
+            :class:`FisherDetector` without a sphere, or learnt with sample weights;
+            medians of missing values, transformers or a legacy model that were fitted
+            by :meth:`fit`; a book without its background, or with one of ranks, as for
+            ``detector="auto"``.  Nothing is changed then; rows that only calibrated are
+            always forgotten.
+
+        Warns
+        -----
+        NotCertifiedWarning
+            Where too few rows are left, or the book keeps none of those that
+            calibrated; certificates on other rows (of traffic, say) are always
+            withdrawn, since nobody can tell whether the same rows are among them.  Pass
+            rows to :meth:`certify`.
+
+        Notes
+        -----
+        What stays is no trace of a row: the rows of ``probe_`` (means of neighbouring
+        values), labels in ``classes_``, and in ``report_`` the number of rows passed to
+        `fit` and the legacy model's accuracy on them.  A certificate is valid as long
+        as rows are not forgotten because of how they came out.
+
+        Rules that keep no errors can no longer say what they do with errors left out,
+        and are no longer mute where it is not worth firing; the certificate bounds the
+        damage all the same.
+        """
+        check_is_fitted(self)
+        if not hasattr(self, "_usual"):
+            raise ValueError(
+                "this corrector was saved by a version that could not forget rows; fit "
+                "it again without them"
+            )
+        if (X is None) != (y is None):
+            raise ValueError(
+                "forget needs the rows and their true labels: forget(X, y)"
+            )
+        held = Held(self.rules_, self._usual, self._taught, self._calibrated)
+        ids = _ids(case_id)
+        if X is None or y is None:
+            Z, labels, true = held.kept(ids)
+        else:
+            reading, true = self._read(X), as_labels(y, "y")
+            Z, labels = reading.features, reading.labels
+            check_consistent_length(labels, true, *([ids] if ids else []))
+            unique_labels(self.classes_, true)  # refuses a mix of kinds
+        found = held.find(Z, labels, true)
+        if found.learnt_from.any():
+            self._refuse_what_was_fitted()
+        left, terms = held.without(found), self._terms()
+        entries, current = terms.without_rows(held.book, left.book)
+        mark = mark_of(salt, ids=ids, Z=Z)
+        made = self.with_rules(
+            left.book.forgotten(
+                f"forget {len(true)} rows (mark {mark})",
+                author=author,
+                entries=entries,
+                current=current,
+            )
+        )
+        made._taught, made._calibrated = left.taught, left.calibrated
+        made._usual = left.usual
+        gone = found.calibrated[found.calibrated >= 0]
+        made.calibration_indices_ = np.delete(self.calibration_indices_, gone)
+        made.report_ = made.report_.without(
+            n_errors=int(found.errors.sum()), n_background=int(found.right.sum())
+        )
         made._tell()
         return made
 
@@ -741,7 +871,7 @@ default="all"
         """
         check_is_fitted(self)
         reading = self._read(X)
-        warn_about_taught_rows(self._taught, reading.features)
+        warn_about_taught_rows(self._keys(), reading.features)
         return still_needed(
             self.rules_,
             reading,
@@ -946,6 +1076,7 @@ default="all"
             side.groups,
             side.case_id,
             self._strata(reading.labels, side.segment),
+            self.keep_errors,
         )
         rules, refused = learn_rules(
             rows,
@@ -1005,6 +1136,23 @@ default="all"
             contamination=self.contamination,
             random_state=self._seed,
         )
+
+    def _keys(self) -> FloatArray:
+        """Keys of all rows that taught, in any version of the book."""
+        return np.concatenate(
+            [self._taught, *(r.keys for r in every_rule(self.rules_))]
+        )
+
+    def _refuse_what_was_fitted(self) -> None:
+        """Refuse to forget rows that somebody else has learnt from."""
+        learnt = list(self.features_.learnt_)
+        if self.report_.n_unseen < self.report_.n_rows:
+            learnt.append(f"the legacy model {type(self.estimator_).__name__}")
+        if learnt:
+            raise ValueError(
+                f"{' and '.join(learnt)} learnt from rows of fit, and cannot forget "
+                "them: fit again without the rows"
+            )
 
     def _origin(self) -> str:
         """What certificates of this corrector speak of; rules read nothing else."""

@@ -184,6 +184,16 @@ class FeatureExtractor:
             self._imputer,
         )
 
+    @property
+    def learnt_(self) -> list[str]:
+        """What was fitted on the rows of :meth:`fit`, in words; mostly nothing."""
+        fitted = [
+            type(source).__name__
+            for i, source in enumerate(self.sources_)
+            if i in self._transformers and not keeps_fitted_state(source)
+        ]
+        return fitted + ["the medians of missing values"] * (self._imputer is not None)
+
     def read(self, X: Any) -> Reading:
         """Labels, scores and features of `X`, in one pass of the model where possible.
 

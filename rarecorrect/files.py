@@ -58,7 +58,8 @@ def save(
         Also store the legacy model, by skops.  A :class:`ColumnModel` always is.
     with_background : bool, default=False
         Also store the features of right decisions that :meth:`ErrorCorrector.add` needs
-        to learn from new errors and to certify again.  They may be personal data.
+        to learn from new errors and to certify again, and of errors that rules keep
+        (``keep_errors=True``).  They may be personal data.
 
     Raises
     ------

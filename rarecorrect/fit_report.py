@@ -189,6 +189,24 @@ class FitReport:
             n_calibration=self.n_calibration if entry is None else entry.scores.size,
         )
 
+    def without(self, *, n_errors: int, n_background: int) -> FitReport:
+        """Return the same record with fewer rows that were learnt from.
+
+        Parameters
+        ----------
+        n_errors, n_background : int
+            Those that were forgotten.
+
+        Returns
+        -------
+        FitReport
+        """
+        return replace(
+            self,
+            n_errors=self.n_errors - n_errors,
+            n_background=self.n_background - n_background,
+        )
+
     @property
     def certificates(self) -> list[Certificate]:
         """Certificates in force, over budgets and strata."""
@@ -230,6 +248,11 @@ class FitReport:
                 "the alert budget is not certified; call certify(X) on recent traffic "
                 "(whole days and time= for a daily budget)"
                 + ("" if entry is None else f": {_first(entry.certificates)}")
+            )
+        if entry is None and self.book.past and not self.book.current:
+            return (
+                "certificates went with rows that were forgotten; certify the rules on "
+                "labelled rows: certify(X, y)"
             )
         if entry is None and self.book.current:
             return "the rules changed; certify them on labelled rows: certify(X, y)"

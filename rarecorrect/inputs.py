@@ -224,7 +224,7 @@ def check_parameters(params: Mapping[str, Any]) -> None:
         )
     if params["per"] not in _PER:
         raise ValueError(f"per must be one of {_PER}, got {params['per']!r}")
-    for name in ("ledger", "shuffle"):
+    for name in ("ledger", "shuffle", "keep_errors"):
         if not isinstance(params[name], bool | np.bool_):
             raise ValueError(f"{name} must be True or False, got {params[name]!r}")
     rows = params["reservoir"]

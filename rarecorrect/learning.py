@@ -17,8 +17,9 @@ from sklearn.utils.validation import has_fit_parameter
 
 from rarecorrect.cross_fitting import cross_scores, fit_detector, linear_form
 from rarecorrect.ledger import fingerprint
-from rarecorrect.rule import Rule, effective, worth
+from rarecorrect.rule import KeptErrors, Rule, effective, worth
 from rarecorrect.tail_scale import TailScale
+from rarecorrect.training_rows import row_keys
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -42,6 +43,8 @@ class FittingRows:
     sample_weight, groups, case_id : ndarray of shape (n_rows,) or None
     strata : ndarray of shape (n_rows,) or None
         Class or segment of every row, where thresholds differ.
+    keep_errors : bool
+        Whether rules keep the features of their errors.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class FittingRows:
     groups: Array | None = None
     case_id: Array | None = None
     strata: Array | None = None
+    keep_errors: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +255,14 @@ def _learn_rule(
         created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
         coef=coef,
         intercept=intercept,
+        keys=row_keys(rows.Z[errors]),
+        errors=_kept(rows, errors) if rows.keep_errors else None,
     )
+
+
+def _kept(rows: FittingRows, errors: Indices) -> KeptErrors:
+    strata = None if rows.strata is None else rows.strata[errors]
+    return KeptErrors(rows.Z[errors], rows.labels[errors], strata)
 
 
 def _lacking(rows: FittingRows, errors: Indices, right: Indices) -> str:

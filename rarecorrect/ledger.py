@@ -70,6 +70,20 @@ class LedgerEntry:
         thresholds = np.array([found[stratum] for stratum in sorted(found)])
         return fingerprint(np.array(words), thresholds)[:12]
 
+    def spent(self, fingerprint: str) -> LedgerEntry:
+        """Return the price alone, without what was certified on which scores.
+
+        Parameters
+        ----------
+        fingerprint : str
+            What the ledger knows the rows by.
+
+        Returns
+        -------
+        LedgerEntry
+        """
+        return LedgerEntry(self.kind, {}, frozenset(), fingerprint, self.delta)
+
     def covers(self, identities: Set[str]) -> bool:
         """Whether the certificates hold for a book whose active rules decide this.
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 BLOCK_ROWS = 8192
+_ROUNDED = 1e-12  # share of a scatter that is left by rounding alone
 _BLOCK_NUMBERS = 2**18  # of a projection: two megabytes in float64, about a cache
 
 
@@ -176,6 +177,49 @@ class Moments:
         mean = self.mean + step * (other.weight / weight)
         shift = np.outer(step, step) * (self.weight * other.weight / weight)
         return Moments(weight, mean, self.scatter + other.scatter + shift)
+
+    def without(self, other: Moments) -> Moments:
+        """Moments of the rows that are not in `other`: what :meth:`merge` undoes.
+
+        Parameters
+        ----------
+        other : Moments
+            Of some of these rows.
+
+        Returns
+        -------
+        Moments
+            Digits are lost in a feature that hardly varies but in `other`; what
+            rounding alone leaves of a scatter, or of a mean of zero, is taken for none.
+
+        Raises
+        ------
+        ValueError
+            If `other` weighs more than all rows.
+
+        Examples
+        --------
+        >>> rows = np.array([[0.0, 1.0], [2.0, 5.0], [4.0, 1.0]])
+        >>> left = Moments.from_rows(rows).without(Moments.from_rows(rows[1:2]))
+        >>> left.mean.round(9).tolist(), left.covariance.tolist()
+        ([2.0, 1.0], [[4.0, 0.0], [0.0, 0.0]])
+        """
+        weight = self.weight - other.weight
+        if weight < 0:
+            raise ValueError(
+                f"rows of weight {other.weight:g} cannot be part of rows of weight "
+                f"{self.weight:g}"
+            )
+        if weight == 0:
+            return Moments.empty(self.mean.size)
+        mean = self.mean + (self.mean - other.mean) * (other.weight / weight)
+        step = other.mean - mean
+        shift = np.outer(step, step) * (weight * other.weight / self.weight)
+        scatter = self.scatter - other.scatter - shift
+        still = np.diag(scatter) <= _ROUNDED * np.diag(self.scatter)
+        scatter[still], scatter[:, still] = 0.0, 0.0
+        mean[still & (np.abs(mean) <= _ROUNDED * np.sqrt(self.variance))] = 0.0
+        return Moments(weight, mean, scatter)
 
     @property
     def covariance(self) -> FloatArray:

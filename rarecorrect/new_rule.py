@@ -18,8 +18,9 @@ from rarecorrect.detectors import CascadeDetector, FisherDetector
 from rarecorrect.ledger import fingerprint
 from rarecorrect.metrics import as_labels
 from rarecorrect.moments import Moments
-from rarecorrect.rule import Rule, worth
+from rarecorrect.rule import KeptErrors, Rule, worth
 from rarecorrect.tail_scale import TailScale
+from rarecorrect.training_rows import row_keys
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -37,6 +38,8 @@ def new_rule(
     author: str = "",
     state: str = "active",
     action: str = "relabel",
+    case_ids: tuple[Any, ...] = (),
+    keep_errors: bool = False,
 ) -> Rule:
     """Learn one rule from errors with one true label.
 
@@ -56,6 +59,10 @@ def new_rule(
     note, author : str, default=""
     state : {"draft", "shadow", "active", "retired"}, default="active"
     action : {"relabel", "flag"}, default="relabel"
+    case_ids : tuple, default=()
+        Ids of the errors.
+    keep_errors : bool, default=False
+        Whether the rule keeps the features of the errors.
 
     Returns
     -------
@@ -116,6 +123,7 @@ def new_rule(
         log_share=log_share,
         n_errors=len(Z),
         n_background=round(right.weight),
+        case_ids=case_ids,
         worth=silent,
         left_out=np.sort(left_out),
         identity=fingerprint(np.array(["added", action]), Z, coef, scores)[:16],
@@ -124,6 +132,8 @@ def new_rule(
         created=clock.now(),
         coef=coef,
         intercept=intercept,
+        keys=row_keys(Z),
+        errors=KeptErrors(Z, labels) if keep_errors else None,
     )
 
 

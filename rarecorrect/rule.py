@@ -23,6 +23,45 @@ STATES = ("draft", "shadow", "active", "retired")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class KeptErrors:
+    """Errors that a rule was learnt from, as they were: personal data, mostly.
+
+    Attributes
+    ----------
+    Z : ndarray of shape (n_errors, n_features)
+    labels : ndarray of shape (n_errors,)
+        Legacy labels.
+    strata : ndarray of shape (n_errors,) or None
+        Class or segment of each, where thresholds differ.
+
+    Examples
+    --------
+    >>> kept = KeptErrors(np.eye(2), np.array(["ok", "late"]))
+    >>> kept.part(np.array([1])).labels.tolist()
+    ['late']
+    """
+
+    Z: Array
+    labels: Array
+    strata: Array | None = None
+
+    def part(self, chosen: npt.NDArray[np.intp]) -> KeptErrors:
+        """Some of the errors.
+
+        Parameters
+        ----------
+        chosen : ndarray of int
+            Places.
+
+        Returns
+        -------
+        KeptErrors
+        """
+        strata = None if self.strata is None else self.strata[chosen]
+        return KeptErrors(self.Z[chosen], self.labels[chosen], strata)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Rule:
     """A detector with ``from`` labels and a ``to`` label, and its evidence.
 
@@ -53,6 +92,11 @@ class Rule:
         Rows it was learnt from.
     case_ids : tuple
         Ids of these errors, if given.
+    keys : ndarray of shape (n_errors,)
+        One number for each of these errors, in the same order, by which it is found
+        again; see :func:`~rarecorrect.training_rows.row_keys`.
+    errors : KeptErrors or None
+        Their features, in the same order, if they are kept.
     worth : float
         Scaled score under which the rule is mute: there it would change a larger share
         of right decisions than of errors, so a budget that reaches down to it buys
@@ -119,6 +163,8 @@ class Rule:
     approver: str = ""
     coef: FloatArray | None = field(default=None, repr=False)
     intercept: float = 0.0
+    keys: FloatArray = field(default_factory=lambda: np.empty(0), repr=False)
+    errors: KeptErrors | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if self.state not in STATES:

@@ -47,6 +47,8 @@ class RuleBook(InForce):
         without its own and without entries.
     event : Event
         What made this version.
+    past : tuple of Event
+        What made the versions before the first that is kept, see :meth:`forgotten`.
 
     Raises
     ------
@@ -94,6 +96,7 @@ class RuleBook(InForce):
     earlier: tuple[RuleBook, ...] = field(default=(), repr=False)
     later: tuple[RuleBook, ...] = field(default=(), repr=False)
     event: Event = field(default_factory=lambda: Event("empty"))
+    past: tuple[Event, ...] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.rules)
@@ -138,6 +141,8 @@ class RuleBook(InForce):
         author: str = "",
         state: str = "active",
         action: str = "relabel",
+        case_ids: tuple[Any, ...] = (),
+        keep_errors: bool = False,
     ) -> RuleBook:
         """Return a book with one rule more, learnt in milliseconds from a few errors.
 
@@ -157,6 +162,10 @@ class RuleBook(InForce):
         note, author : str, default=""
         state : {"draft", "shadow", "active", "retired"}, default="active"
         action : {"relabel", "flag"}, default="relabel"
+        case_ids : tuple, default=()
+            Ids of the errors.
+        keep_errors : bool, default=False
+            Whether the rule keeps the features of the errors.
 
         Returns
         -------
@@ -187,6 +196,8 @@ class RuleBook(InForce):
             author=author,
             state=state,
             action=action,
+            case_ids=case_ids,
+            keep_errors=keep_errors,
         )
         rule = rule if name else replace(rule, name=self._free_name(rule.name))
         return self._next(f"add {rule.name}", author, rules=(*self.rules, rule))
@@ -402,6 +413,25 @@ class RuleBook(InForce):
             self, earlier=(), later=(), event=self._event_named(what, author)
         )
 
+    def forgotten(self, what: str, *, author: str = "", **changes: Any) -> RuleBook:
+        """Return a first version that keeps of those before only what made them.
+
+        Parameters
+        ----------
+        what : str
+            What made it.
+        author : str, default=""
+        **changes : object
+            Other fields.
+
+        Returns
+        -------
+        RuleBook
+            Undo cannot cross it.
+        """
+        made = replace(self, past=tuple(self.history), **changes)
+        return made.as_first(what, author=author)
+
     def under(self, budgets: tuple[str, ...], origin: str) -> RuleBook:
         """Return this version under other budgets, or around another legacy model.
 
@@ -456,8 +486,8 @@ class RuleBook(InForce):
 
     @property
     def history(self) -> list[Event]:
-        """Events from the first version to this one."""
-        return [*(book.event for book in self.earlier), self.event]
+        """Events from the first version to this one, also of those not kept."""
+        return [*self.past, *(book.event for book in self.earlier), self.event]
 
     def _with(self, name: str, what: str, author: str, new: Rule) -> RuleBook:
         rules = tuple(new if rule.name == name else rule for rule in self.rules)

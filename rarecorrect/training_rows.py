@@ -12,6 +12,7 @@ from scipy.stats import binom
 from rarecorrect.exceptions import TrainingRowsWarning
 
 FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 
 # "Far above": an error rate under half of the stated one, by more than chance.
 _FAR = 0.5
@@ -54,6 +55,9 @@ def warn_about_training_rows(right: int, n: int, legacy_accuracy: float | None) 
 def row_keys(Z: npt.NDArray[Any]) -> FloatArray:
     """One number a row, the same for the same row in any batch.
 
+    A sum of the features with weights that no whole numbers cancel, so rows that differ
+    have other numbers, also where all features count something.
+
     Parameters
     ----------
     Z : ndarray of shape (n_rows, n_features)
@@ -64,11 +68,50 @@ def row_keys(Z: npt.NDArray[Any]) -> FloatArray:
 
     Examples
     --------
-    >>> row_keys(np.array([[1.0, 2.0], [0.0, 4.0]])).tolist()
-    [3.0, 4.0]
+    >>> row_keys(np.array([[1.0, 2.0], [2.0, 1.0]])).round(3).tolist()
+    [5.843, 5.58]
     """
-    with np.errstate(invalid="ignore", over="ignore"):  # rows that are not finite
-        return np.asarray(np.sum(Z, axis=1, dtype=np.float64))
+    weights = np.sqrt(np.arange(Z.shape[1]) + np.pi)
+    with np.errstate(invalid="ignore", over="ignore"):
+        keys = np.asarray(np.einsum("ij,j->i", Z, weights, dtype=np.float64))
+    bad = ~np.isfinite(keys)  # rows that are not finite are known by the other features
+    keys[bad] = np.where(np.isfinite(Z[bad]), Z[bad], 0.0) @ weights
+    return keys
+
+
+def places_of(keys: FloatArray, known: FloatArray, dtype: Any = float) -> Indices:
+    """Where rows are among known rows, by their keys; no known row is found twice.
+
+    Features that a model computes differ in the last digits from batch to batch, so
+    keys need only agree to nine digits, or six where features are float32.
+
+    Parameters
+    ----------
+    keys : ndarray of shape (n_rows,)
+        Of the rows to find, see :func:`row_keys`.
+    known : ndarray of shape (n_known,)
+    dtype : dtype, default=float
+        Of the features.
+
+    Returns
+    -------
+    ndarray of int of shape (n_rows,)
+        -1 for a row that is not there (any more).
+
+    Examples
+    --------
+    >>> places_of(np.array([7.0, 3.0, 3.0, 5.0]), np.array([3.0, 1.0, 5.0])).tolist()
+    [-1, 0, -1, 2]
+    """
+    order = np.argsort(known, kind="stable")
+    rising, found = known[order], np.full(keys.size, -1, dtype=np.intp)
+    near = (1e-9 if np.dtype(dtype).itemsize > 4 else 1e-6) * (1 + np.abs(keys))
+    starts, next_free = np.searchsorted(rising, keys - near), 0
+    for i in np.argsort(keys, kind="stable"):
+        at = max(int(starts[i]), next_free)
+        if at < rising.size and rising[at] <= keys[i] + near[i]:
+            found[i], next_free = order[at], at + 1
+    return found
 
 
 def warn_about_taught_rows(taught: FloatArray, Z: npt.NDArray[Any]) -> None:

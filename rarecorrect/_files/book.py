@@ -53,10 +53,16 @@ def write_book(book: RuleBook, writer: Writer, *, with_background: bool) -> Part
     ledger = [entries.place(entry) for entry in book.entries]
     return {
         "versions": versions,
+        "past": writer.write(list(book.past), "past"),
         "ledger": ledger,
         "feature_names": [list(found) for found in names],
         "rules": [
-            _write_rule(rule, writer, f"rules.{i}") for i, rule in enumerate(rules)
+            _write_rule(
+                rule if with_background else dataclasses.replace(rule, errors=None),
+                writer,
+                f"rules.{i}",
+            )
+            for i, rule in enumerate(rules)
         ],
         "entries": writer.write(list(entries), "entries"),
         "backgrounds": writer.write(list(kept), "backgrounds"),
@@ -118,7 +124,9 @@ def read_book(stored: Parts, reader: Reader) -> RuleBook:
     ledger = tuple(at(entries, "entry", i) for i in stored["ledger"])
     n_parts = sum(map(len, (rules, entries, names, kept)))
     require(len(used) == n_parts, "a rule, entry or background is in no version")
-    *earlier, last = versions
+    past = reader.read(stored["past"], "past")
+    require(is_a(past, list[Event]), "past are no events")
+    *earlier, last = (dataclasses.replace(v, past=tuple(past)) for v in versions)
     return dataclasses.replace(last, entries=ledger, earlier=tuple(earlier))
 
 

@@ -41,6 +41,7 @@ SECTIONS = {
     "entries",
     "ledger",
     "versions",
+    "past",
     "feature_names",
     "backgrounds",
     "report",
@@ -51,6 +52,7 @@ _STATE = {
     "classes": "classes_",
     "calibration_indices": "calibration_indices_",
     "taught": "_taught",
+    "calibrated": "_calibrated",
     "seed": "_seed",
     "read_from": "_read_from",
 }
@@ -218,7 +220,10 @@ def _check_state(corrector: ErrorCorrector) -> None:
         is_a(chosen, np.ndarray) and chosen.dtype.kind == "i" and chosen.ndim == 1,
         "calibration_indices are no positions",
     )
+    n_calibrated = len(chosen)
     check_array(np.nan_to_num(corrector._taught), (None,), "taught", finite=False)
+    found = np.nan_to_num(corrector._calibrated)
+    check_array(found, (n_calibrated,), "calibrated", finite=False)
     if hasattr(corrector, "_usual"):
         usual, n_features = corrector._usual, len(corrector.features_.names_)
         require(type(usual) is Usual, "usual is no mean of right decisions")

@@ -122,6 +122,20 @@ def _check_fisher(made: FisherDetector, reader: Reader) -> None:
             f"there is not a scale for each of {k} clusters",
         )
 
+    if hasattr(made, "clusters_"):
+        require(
+            len(made.clusters_) == k
+            and all(type(m) is Moments for m in made.clusters_),
+            f"there are not moments of each of {k} clusters",
+        )
+        labels = made.cluster_labels_
+        require(
+            labels.ndim == 1
+            and labels.dtype.kind == "i"
+            and ((labels >= 0) & (labels < k)).all(),
+            "cluster_labels_ are no clusters",
+        )
+
 
 def _check_logistic(made: LogisticDetector, reader: Reader) -> None:
     check_array(made.coef_, (1, made.n_features_in_), "coef_")
@@ -200,7 +214,12 @@ DETECTORS = [
         FisherDetector,
         {**_DETECTOR, **_FISHER},
         _check_fisher,
-        maybe={"_scales": list, "_log_share": np.ndarray},
+        maybe={
+            "_scales": list,
+            "_log_share": np.ndarray,
+            "clusters_": list,
+            "cluster_labels_": np.ndarray,
+        },
     ),
     _estimator(
         LogisticDetector,

@@ -33,7 +33,7 @@ from rarecorrect.ledger import LedgerEntry
 from rarecorrect.moments import Moments
 from rarecorrect.probe import N_ROWS, Probe, ProbeColumn
 from rarecorrect.robust import RobustColumns
-from rarecorrect.rule import Rule
+from rarecorrect.rule import KeptErrors, Rule
 from rarecorrect.tail_scale import TailScale
 from rarecorrect.whitening import Whitening
 
@@ -137,6 +137,16 @@ def _check_rule(rule: Rule) -> None:
         strata is None or strata.shape == rule.left_out.shape,
         "left_out_strata has not a stratum for every left-out error",
     )
+    check_array(np.nan_to_num(rule.keys), (None,), "keys", finite=False)
+    n, kept = rule.keys.size, rule.errors
+    require(n in (0, rule.n_errors), f"{n} keys of {rule.n_errors} errors")
+    require(len(rule.case_ids) in (0, rule.n_errors), "an error has no id")
+    require(kept is None or len(kept.Z) == n, "errors that are kept have no keys")
+
+
+def _check_kept(kept: KeptErrors) -> None:
+    _check_rows(kept.Z, kept.labels, kept.strata)
+    require(np.isfinite(kept.Z).all(), "errors that are kept are not finite")
 
 
 def _check_event(event: Event) -> None:
@@ -199,6 +209,7 @@ RECORDS = [
     record(RobustColumns, _check_robust),
     record(Certificate, _check_certificate),
     record(LedgerEntry, _check_entry),
+    record(KeptErrors, _check_kept),
     record(Rule, _check_rule),
     record(Refusal),
     record(AlertBudget),

@@ -17,7 +17,8 @@ def claims_of_book(file: Any) -> Iterator[Claim]:
     """Every version is what its event makes of the one before, and what is in force."""
     versions = file["versions"]
     first = versions[0]["event"]["what"]
-    yield "version 0: how it began", first in ("fit", "empty"), first
+    began = first in ("fit", "empty") or first.startswith("forget ")
+    yield "version 0: how it began", began, first
     yield from _covered(file, 0, [])
     yield from _counted(file, 0)
     for i, (old, new) in enumerate(pairwise(versions), 1):

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.utils.metaestimators import available_if
 
@@ -64,6 +66,11 @@ class FisherDetector(BinaryDetector):
     whitening_ : Whitening
     moments_ : list of Moments
         Of right decisions and of errors, before whitening.
+    clusters_ : list of Moments
+        Of the errors of each cluster (on the sphere: in its coordinates), if clusters
+        were asked for.
+    cluster_labels_ : ndarray of int of shape (n_errors,)
+        Cluster of every error with a weight, if clusters were asked for.
     n_features_in_ : int
 
     Notes
@@ -91,6 +98,8 @@ class FisherDetector(BinaryDetector):
     """
 
     moments_: list[Moments]
+    clusters_: list[Moments]
+    cluster_labels_: npt.NDArray[np.intp]
     _directions: FloatArray
 
     def __init__(
@@ -141,6 +150,52 @@ class FisherDetector(BinaryDetector):
         detector.n_features_in_ = right.mean.size
         nothing = np.empty((0, right.mean.size))
         return detector._build(nothing, np.empty(0, dtype=np.intp), None)
+
+    def rebuilt(
+        self, right: Moments, errors: list[Moments], rows: npt.NDArray[Any]
+    ) -> FisherDetector:
+        """Return the detector that other moments give, built as this one was.
+
+        Parameters
+        ----------
+        right : Moments
+            Of right decisions, before whitening.
+        errors : list of Moments
+            Of the errors of each cluster, before whitening: clusters stay as they are,
+            and so does the number of components.
+        rows : ndarray of shape (n_rows, n_features)
+            Right decisions, one at least: with several clusters, what their scores are
+            compared on.
+
+        Returns
+        -------
+        FisherDetector
+            Another one, without ``cluster_labels_``.
+
+        Raises
+        ------
+        ValueError
+            For the sphere: its moments are not those of the features.
+        """
+        if self.sphere:
+            raise ValueError("sphere=True needs rows, and moments do not hold them")
+        made: FisherDetector = clone(self)
+        made.classes_, made.n_features_in_ = self.classes_, self.n_features_in_
+        made.moments_ = [right, reduce(Moments.merge, errors)]
+        made.whitening_ = Whitening.from_moments(
+            right,
+            n_components=max(1, self.whitening_.eigenvalues.size),
+            shrinkage=self.shrinkage,
+            errors=made.moments_[1],
+        )
+        made._fold(right, errors)
+        if self.n_clusters > 1:
+            made.clusters_ = errors
+        if len(errors) > 1:
+            X = np.vstack([rows, *(cluster.mean for cluster in errors)])
+            w = np.array([1.0] * len(rows) + [cluster.weight for cluster in errors])
+            made._fit_scales(X, (np.arange(len(X)) >= len(rows)).astype(np.intp), w)
+        return made
 
     @available_if(_mergeable)
     def partial_fit(
@@ -234,6 +289,7 @@ class FisherDetector(BinaryDetector):
         clusters = [errors]
         if self.n_clusters > 1:
             clusters = self._cluster(*_present(codes == 1, w, X))
+            self.clusters_ = clusters
         self._fold(right, clusters)
         if len(clusters) > 1:
             self._fit_scales(X, codes, w)
@@ -264,9 +320,10 @@ class FisherDetector(BinaryDetector):
         k = min(self.n_clusters, np.unique(white, axis=0).shape[0])
         means = KMeans(k, n_init=10, random_state=self.random_state)
         labels = means.fit_predict(white, sample_weight=w)
+        found, codes = np.unique(labels, return_inverse=True)  # without empty ones
+        self.cluster_labels_ = codes.astype(np.intp)
         space = white if self.sphere else errors
-        found = Moments.by_code(space, labels.astype(np.intp), k, w)
-        return [m for m in found if m.weight > 0]
+        return Moments.by_code(space, self.cluster_labels_, found.size, w)
 
     def _fold(self, right: Moments, clusters: list[Moments]) -> None:
         """Directions in whitened coordinates, folded back to the features."""

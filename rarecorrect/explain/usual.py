@@ -61,6 +61,36 @@ class Usual:
             means[i] = Z[labels == label].mean(axis=0, dtype=float)
         return cls(found, counts, means)
 
+    def without(self, Z: Array, labels: Array) -> Usual:
+        """Means of the other right decisions.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+            Of some that are among the means.
+        labels : ndarray of shape (n_rows,)
+            Legacy labels.
+
+        Returns
+        -------
+        Usual
+
+        Examples
+        --------
+        >>> usual = Usual.of(np.array([[1.0], [3.0], [8.0]]), np.array(["a", "a", "b"]))
+        >>> usual.without(np.array([[3.0], [8.0]]), np.array(["a", "b"])).means.tolist()
+        [[1.0]]
+        """
+        counts, means = self.counts.copy(), self.means.copy()
+        for i, label in enumerate(self.labels):
+            gone = Z[labels == label]
+            counts[i] -= len(gone)
+            if len(gone) and counts[i]:
+                away = means[i] - gone.mean(axis=0, dtype=float)
+                means[i] += away * (len(gone) / counts[i])
+        there = counts > 0
+        return Usual(self.labels[there], counts[there], means[there])
+
     def of_rule(self, rule: Rule) -> FloatArray:
         """Of the right decisions that a rule may change, or of all if there is none.
 

@@ -119,6 +119,7 @@ def test_weights_for_a_detector_that_takes_none(outbreak):
         ({"time_margin": None}, "time_margin must be 0 or more, got None"),
         ({"alert_budget": [1]}, r"alert_budget must be None, a share.*got \[1\]"),
         ({"ledger": "no"}, "ledger must be True or False, got 'no'"),
+        ({"keep_errors": 1}, "keep_errors must be True or False, got 1"),
         ({"reservoir": -1}, "reservoir must be a number of rows, 0 or more, got -1"),
         ({"reservoir": True}, "reservoir must be a number of rows"),
         ({"shuffle": 0.5}, "shuffle must be True or False, got 0.5"),

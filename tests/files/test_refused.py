@@ -466,6 +466,9 @@ CHANGES = {
     "rules.0.scale.knots": {"is": "array", "name": "rules.0.left_out"},
     "rules.0.n_errors": "many",
     "rules.0.digest": "0" * 16,
+    "rules.0.keys": {"is": "array", "name": "rules.0.coef"},
+    "rules.0.errors": 3,
+    "past": 3,
     "rules.0.detector.is": "Rule",
     "entries.0.kind": "harm",
     "entries.0.delta": 2.0,
@@ -483,6 +486,7 @@ CHANGES = {
     "corrector.parameters.alert_budget": "many",
     "corrector.classes": {"is": "array", "name": "corrector.taught"},
     "corrector.read_from": 3,
+    "corrector.calibrated": {"is": "array", "name": "corrector.taught"},
     "features.sources.0": "hidden:3",
     "features.names": ["one"],
     "features.names.0": 1,
@@ -508,6 +512,29 @@ def test_what_does_not_fit(outbreak, tmp_path, at):
         change = lambda m: m["sha256"].update({"arrays.safetensors": "0" * 64})  # noqa: E731
     message = refused(with_manifest(path, change), tmp_path, outbreak.model)
     assert len(message) < 1000
+
+
+KEPT = {
+    "rules.0.errors.labels": {"is": "array", "name": "rules.0.coef"},
+    "rules.0.errors.Z": {"is": "array", "name": "rules.0.detector.whitening_.matrix"},
+    "rules.0.case_ids": {"is": "tuple", "items": [1, 2]},
+    "rules.0.detector.cluster_labels_": {"is": "array", "name": "rules.0.keys"},
+    "rules.0.detector.clusters_": [],
+}
+
+
+@pytest.mark.parametrize("at", KEPT)
+def test_what_forgetting_needs_does_not_fit(outbreak, tmp_path, at):
+    path = tmp_path / "corrector.rc"
+    detector = FisherDetector(n_clusters=2, random_state=0)
+    ids = {"case_id": np.arange(1200)}
+    save(
+        fitted(outbreak, detector=detector, keep_errors=True, side=ids),
+        path,
+        with_background=True,
+    )
+    load(path, estimator=outbreak.model)
+    refused(with_manifest(path, set_at(at, KEPT[at])), tmp_path, outbreak.model)
 
 
 def test_a_changed_rule_turns_its_certificate_off(outbreak, tmp_path):
