@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from importlib.util import find_spec
 from typing import Any
 
@@ -96,7 +97,9 @@ def values_by_shap(model: Any, rows: FloatArray) -> FloatArray:
         raise NotKnownError(
             "those of trees need the package shap: pip install 'rarecorrect[report]'"
         )
-    from shap import TreeExplainer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of its own imports
+        from shap import TreeExplainer
 
     # whether they add up is checked for all detectors alike
     found = TreeExplainer(model).shap_values(rows, check_additivity=False)
