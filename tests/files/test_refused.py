@@ -15,6 +15,7 @@ import re
 import tracemalloc
 import warnings
 import zipfile
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -27,9 +28,14 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.preprocessing import FunctionTransformer
 from skops.io import dumps
 
-from rarecorrect import FisherDetector
+from rarecorrect import FisherDetector, NotCertifiedWarning
 from rarecorrect._files.archive import pack, read_arrays, write_arrays
-from rarecorrect.detectors import AutoDetector, BoostingDetector, TreesDetector
+from rarecorrect.detectors import (
+    AutoDetector,
+    BoostingDetector,
+    CascadeDetector,
+    TreesDetector,
+)
 from rarecorrect.files import FileFormatError, load, save
 
 from .helpers import fitted, members_of, sealed, with_manifest, with_member
@@ -51,6 +57,15 @@ def small(outbreak, tmp_path_factory):
     path = tmp_path_factory.mktemp("files") / "small.rc"
     detector = AutoDetector(candidates=[("Bayes", GaussianNB())])
     save(edited(fitted(outbreak, detector=detector), outbreak), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def whole(outbreak, tmp_path_factory):
+    """A file that can still learn: with moments, ranks and rows of right decisions."""
+    path = tmp_path_factory.mktemp("files") / "whole.rc"
+    corrector = fitted(outbreak, detector=CascadeDetector(1), max_damage=0.2)
+    save(corrector, path, with_background=True)
     return path
 
 
@@ -345,10 +360,13 @@ def loads_safely(data, path, outbreak, where):
         warnings.simplefilter("ignore", RuntimeWarning)  # numbers that overflow
         again.predict(outbreak.X_new)
         again.trace(outbreak.X_new[:20])
+        warnings.simplefilter("ignore", NotCertifiedWarning)
+        with suppress(ValueError):  # what learns may refuse, in words
+            again.add(outbreak.X_new[outbreak.y_new == 2][:1], [2])
     return True
 
 
-@pytest.mark.parametrize("which", ["saved", "small"])
+@pytest.mark.parametrize("which", ["saved", "small", "whole"])
 def test_changed_manifests(which, outbreak, tmp_path, request):
     """Whatever is changed: an error of this package, or a corrector that answers."""
     path = request.getfixturevalue(which)
