@@ -13,6 +13,7 @@ from typing import NamedTuple
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+from rarecorrect.progress import Progress
 from rarecorrect_face.case import make_case
 from rarecorrect_face.feature_table import FeatureTable
 from rarecorrect_face.files import as_file_name
@@ -56,19 +57,6 @@ class BenchmarkResult:
     seeds: tuple[int, ...]
     notes: list[str]
     seconds: float
-
-
-class Progress:
-    """Told how far a run is; does nothing unless a subclass shows it."""
-
-    def start(self, text: str) -> None:
-        """Begin something without a known number of steps."""
-
-    def task(self, name: str, steps: int) -> None:
-        """Begin something of so many steps."""
-
-    def step(self, text: str) -> None:
-        """Finish a step."""
 
 
 def sources_of(paths: Sequence[Path]) -> list[Source]:

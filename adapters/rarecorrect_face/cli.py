@@ -11,13 +11,11 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
+from rarecorrect.progress import Progress, ShownProgress
 from rarecorrect_face.benchmark import (
     BenchmarkResult,
-    Progress,
     Source,
     run_benchmark,
     sources_of,
@@ -151,7 +149,7 @@ def benchmark(
     plan = _plan(quick, protocol, background, layers)
     loaded: Loaded | None = None
     try:
-        with _Shown() as progress:
+        with ShownProgress() as progress:
             if data is None:
                 tables = sources_of(features)
                 sources = dict.fromkeys(seeds, tables)
@@ -239,39 +237,6 @@ def _trained(
             **options,
         )
     return found
-
-
-class _Shown(Progress):
-    """Progress bars on a terminal; silence in pipes."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._current = self._bars.add_task("reading", total=None)
-
-    def __enter__(self) -> _Shown:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bars.stop()
-
-    def start(self, text: str) -> None:
-        self._bars.update(self._current, description=text)
-
-    def task(self, name: str, steps: int) -> None:
-        self._bars.remove_task(self._current)
-        self._current = self._bars.add_task(name, total=steps)
-
-    def step(self, text: str) -> None:
-        self._bars.update(self._current, description=text, advance=1)
 
 
 def _show(result: BenchmarkResult) -> None:

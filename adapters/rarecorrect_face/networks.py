@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from rarecorrect_face.benchmark import Progress, Source
+from rarecorrect.progress import Progress
+from rarecorrect_face.benchmark import Source
 from rarecorrect_face.faces import Faces
 from rarecorrect_face.feature_table import FeatureTable
 from rarecorrect_face.files import as_file_name

@@ -11,6 +11,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from threadpoolctl import threadpool_limits
 
+from rarecorrect.progress import Progress
 from rarecorrect_tabular.alerts import run_alerts
 from rarecorrect_tabular.loader import TransactionTable
 from rarecorrect_tabular.methods import Method, available_methods
@@ -86,19 +87,6 @@ class BenchmarkResult:
     seconds: float
 
 
-class Progress:
-    """Told how far a run is; does nothing unless a subclass shows it."""
-
-    def start(self, text: str) -> None:
-        """Begin something without a known number of steps."""
-
-    def task(self, name: str, steps: int) -> None:
-        """Begin a task of so many draws."""
-
-    def draw(self, text: str) -> None:
-        """Finish a draw."""
-
-
 def run_benchmark(
     table: TransactionTable,
     plan: Plan,
@@ -156,7 +144,7 @@ def run_benchmark(
             delayed(_run)(table, name, plan, methods, Progress()) for name in names
         ):
             runs.append(run)
-            show.draw(run.facts.name)
+            show.step(run.facts.name)
     for run in runs:
         outcome.add(run.outcome)
     if not outcome.rows:
@@ -201,8 +189,8 @@ def _run(
         return _Run(
             TaskFacts.of(task),
             peers,
-            run_task(task, plan, everyone, on_draw=show.draw),
-            run_alerts(task, plan, on_draw=show.draw),
+            run_task(task, plan, everyone, on_draw=show.step),
+            run_alerts(task, plan, on_draw=show.step),
         )
 
 

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 from rich.table import Table
 
-from rarecorrect_tabular.benchmark import BenchmarkResult, Progress, run_benchmark
+from rarecorrect.progress import ShownProgress
+from rarecorrect_tabular.benchmark import BenchmarkResult, run_benchmark
 from rarecorrect_tabular.loader import load_transactions
 from rarecorrect_tabular.protocol import Plan
 from rarecorrect_tabular.report import gain_table, write_results
@@ -94,7 +93,7 @@ def benchmark(
             fraud_type=fraud_type,
             drop=drop,
         )
-        with _Shown() as progress:
+        with ShownProgress() as progress:
             result = run_benchmark(
                 table, plan, scenarios=scenarios, progress=progress, n_jobs=jobs
             )
@@ -103,39 +102,6 @@ def benchmark(
     write_results(result, out, _command())
     _show(result, quick)
     click.echo(f"{out / 'results.md'}, {out / 'results.parquet'}")
-
-
-class _Shown(Progress):
-    """Progress bars on a terminal; silence in pipes."""
-
-    def __init__(self) -> None:
-        console = Console(stderr=True)
-        self._bars = Bars(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._current = self._bars.add_task("reading", total=None)
-
-    def __enter__(self) -> _Shown:
-        self._bars.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bars.stop()
-
-    def start(self, text: str) -> None:
-        self._bars.update(self._current, description=text)
-
-    def task(self, name: str, steps: int) -> None:
-        self._bars.remove_task(self._current)
-        self._current = self._bars.add_task(name, total=steps)
-
-    def draw(self, text: str) -> None:
-        self._bars.update(self._current, description=text, advance=1)
 
 
 def _show(result: BenchmarkResult, quick: bool) -> None:
