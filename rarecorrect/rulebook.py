@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -97,18 +96,6 @@ class RuleBook(InForce):
     later: tuple[RuleBook, ...] = field(default=(), repr=False)
     event: Event = field(default_factory=lambda: Event("empty"))
     past: tuple[Event, ...] = field(default=(), repr=False)
-
-    def __len__(self) -> int:
-        return len(self.rules)
-
-    def __iter__(self) -> Iterator[Rule]:
-        return iter(self.rules)
-
-    def __getitem__(self, name: str) -> Rule:
-        for rule in self.rules:
-            if rule.name == name:
-                return rule
-        raise KeyError(f"no rule {name!r}; there are {[r.name for r in self.rules]}")
 
     def extend(self, *rules: Rule, author: str = "") -> RuleBook:
         """Return a book with `rules` at the end.

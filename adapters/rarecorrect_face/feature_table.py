@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.whole_file import write_whole
 from rarecorrect_face.faces import SPLITS
-from rarecorrect_face.files import read_arrays, write_whole
+from rarecorrect_face.files import read_arrays
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float32]

@@ -1,9 +1,7 @@
-"""Files that are written whole or not at all, and archives of arrays."""
+"""Names of files, and archives of arrays."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -12,35 +10,6 @@ from zlib import error as ZlibError
 
 import numpy as np
 import numpy.typing as npt
-
-
-def write_whole(path: str | Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` make a file beside `path`, then put it in its place.
-
-    Parameters
-    ----------
-    path : str or Path
-        Its folder is made if it is not there.
-    write : callable
-        Gets the path to write to; it ends as `path` does.
-
-    Examples
-    --------
-    >>> import tempfile
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = Path(folder) / "notes.md"
-    ...     write_whole(file, lambda part: part.write_text("gain"))
-    ...     file.read_text()
-    'gain'
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{os.getpid()}.part.{path.name}")
-    try:
-        write(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def as_file_name(label: str) -> str:

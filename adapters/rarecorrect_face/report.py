@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import platform
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from rarecorrect.certify import rows_needed
+from rarecorrect.versions import installed_versions
+from rarecorrect.whole_file import write_whole
 from rarecorrect_face.benchmark import BenchmarkResult
-from rarecorrect_face.files import write_whole
 from rarecorrect_face.methods import SLOW
 from rarecorrect_face.plan import LEAVE_ONE_OUT, words
 from rarecorrect_face.protocol import RETRAINED
@@ -113,10 +112,5 @@ def _not_certified(result: BenchmarkResult) -> list[str]:
 
 
 def _versions() -> str:
-    found = [f"Python {platform.python_version()}"]
-    for name in _PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)
+    found = installed_versions(_PACKAGES)
+    return ", ".join(f"{name} {number}" for name, number in found.items())

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect_face.files import read_arrays, write_whole
+from rarecorrect.whole_file import write_whole
+from rarecorrect_face.files import read_arrays
 
 Array = npt.NDArray[Any]
 

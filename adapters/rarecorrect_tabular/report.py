@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from collections.abc import Callable, Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from rarecorrect.versions import installed_versions
+from rarecorrect.whole_file import write_whole
 from rarecorrect_tabular.alert_report import alert_section
 from rarecorrect_tabular.benchmark import BenchmarkResult
 from rarecorrect_tabular.comparison import (
@@ -54,11 +53,10 @@ def write_results(result: BenchmarkResult, folder: str | Path, command: str) -> 
         What the user typed, for the record.
     """
     out = Path(folder)
-    out.mkdir(parents=True, exist_ok=True)
     text = results_markdown(result, command)
     rows = pd.DataFrame([*result.outcome.rows, *result.alerts])
-    _write(out / "results.parquet", lambda p: rows.to_parquet(p, index=False))
-    _write(out / "results.md", lambda p: p.write_text(text, encoding="utf-8"))
+    write_whole(out / "results.parquet", lambda p: rows.to_parquet(p, index=False))
+    write_whole(out / "results.md", lambda p: p.write_text(text, encoding="utf-8"))
 
 
 def results_markdown(result: BenchmarkResult, command: str) -> str:
@@ -131,15 +129,6 @@ def _mean_of(found: pd.DataFrame, name: str, errors: bool) -> str:
     return plus_minus(mean, error) if errors else plus_minus(mean)
 
 
-def _write(path: Path, write: Callable[[Path], Any]) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        write(part)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _methods(frame: pd.DataFrame) -> list[str]:
     """Methods that were run on test rows, in their order; no controls."""
     run = frame[frame["certified"].notna()]
@@ -185,13 +174,8 @@ edge looks like any other such amount, to it and to retraining.{weights}{notes}"
 
 
 def _versions() -> str:
-    found = [f"Python {platform.python_version()}"]
-    for name in _PACKAGES:
-        try:
-            found.append(f"{name} {version(name)}")
-        except PackageNotFoundError:
-            continue
-    return ", ".join(found)
+    found = installed_versions(_PACKAGES)
+    return ", ".join(f"{name} {number}" for name, number in found.items())
 
 
 def _facts(result: BenchmarkResult) -> str:

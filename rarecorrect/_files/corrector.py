@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Collection, Mapping
-from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from typing import Any
 
@@ -25,11 +23,13 @@ from rarecorrect.features import FeatureExtractor, _unwrapped
 from rarecorrect.fit_report import FitReport
 from rarecorrect.inputs import check_parameters
 from rarecorrect.probe import Probe
+from rarecorrect.versions import installed_versions
 
 Array = npt.NDArray[Any]
 Parts = dict[str, Any]
 
 FORMAT = 1
+_LIBRARIES = ("rarecorrect", "numpy", "scikit-learn", "skops", "xgboost")
 SECTIONS = {
     "format",
     "written_with",
@@ -88,7 +88,7 @@ def write_corrector(
         parameters["detector"] = clone(corrector.detector)
     return {
         "format": FORMAT,
-        "written_with": _versions(),
+        "written_with": installed_versions(_LIBRARIES),
         "corrector": {
             "parameters": {
                 name: writer.write(value, f"corrector.parameters.{name}")
@@ -161,16 +161,6 @@ def _written(owner: Any, names: Mapping[str, str], writer: Writer, path: str) ->
         for name, attribute in names.items()
         if hasattr(owner, attribute)
     }
-
-
-def _versions() -> Parts:
-    found = {"python": platform.python_version()}
-    for library in ("rarecorrect", "numpy", "scikit-learn", "skops", "xgboost"):
-        try:
-            found[library] = version(library)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _write_model(model: Any, writer: Writer, with_estimator: bool) -> Parts:

@@ -5,13 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from errno import ENOENT
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy.typing as npt
 
@@ -27,6 +25,7 @@ from rarecorrect._files.archive import (
 from rarecorrect._files.checks import check_names, is_a, require
 from rarecorrect._files.corrector import FORMAT, SECTIONS, reader_of
 from rarecorrect._files.reading import Reader
+from rarecorrect.whole_file import write_whole
 
 Parts = dict[str, Any]
 Members = dict[str, Any]
@@ -70,28 +69,11 @@ def sealed(
 
 
 def put(path: Path, data: bytes) -> None:
-    """Put data where the path leads, in one step that survives a power cut."""
-    target = Path(os.path.realpath(path))
-    if not target.parent.is_dir():
-        raise FileNotFoundError(ENOENT, "There is no such folder", str(target.parent))
-    beside = target.with_name(f".{target.name}.{uuid4().hex}.tmp")
-    try:
-        with open(beside, "xb") as file:
-            if target.exists():  # who may read it stays the same
-                shutil.copymode(target, beside)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, target)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
-    if os.name == "posix":  # elsewhere a folder cannot be opened
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+    """Put data where the path leads, whole or not at all; its folder must be there."""
+    folder = Path(os.path.realpath(path)).parent
+    if not folder.is_dir():
+        raise FileNotFoundError(ENOENT, "There is no such folder", str(folder))
+    write_whole(path, lambda part: part.write_bytes(data))
 
 
 def _checked_manifest(members: Mapping[str, Any]) -> Parts:

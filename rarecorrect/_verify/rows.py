@@ -14,6 +14,10 @@ Array = npt.NDArray[Any]
 DECISION, SEGMENT = "@decision", "@segment"
 
 
+class NotRecomputedError(Exception):
+    """Why scores of an entry cannot be recomputed; that is said, never passed over."""
+
+
 def claims_on_rows(file: Any, rows: Mapping[str, Any]) -> Iterator[Claim]:
     """Of every entry: whether its scores and those that it counted come from the rows.
 
@@ -38,7 +42,7 @@ def claims_on_rows(file: Any, rows: Mapping[str, Any]) -> Iterator[Claim]:
         said = {name: _at(rows.get(name), part) for name in (DECISION, SEGMENT)}
         try:
             found = _scores(file, entry, Z[part], said[DECISION])
-        except NotImplementedError as error:
+        except NotRecomputedError as error:
             yield claim, None, str(error)
             continue
         yield claim, _close(found, entry["scores"]), f"{len(part)} rows"
@@ -67,12 +71,12 @@ def _scores(file: Any, entry: Any, Z: Array, decisions: list[Any] | None) -> Arr
     """Largest score of the rules that an entry covers, of every row."""
     rules = {rule["digest"]: rule for rule in file["rules"]}
     if np.isposinf(entry["scores"]).any():
-        raise NotImplementedError("some rows count as alerts, whatever their score")
+        raise NotRecomputedError("some rows count as alerts, whatever their score")
     found = np.full(len(Z), -np.inf)
     for name in entry["covered"]:
         rule = rules.get(name.partition(":")[2])
         if rule is None:
-            raise NotImplementedError("a rule that it covers is no longer in the file")
+            raise NotRecomputedError("a rule that it covers is no longer in the file")
         found = np.maximum(found, _score(rule, Z, decisions))
     return found
 
@@ -87,7 +91,7 @@ def _score(rule: Any, Z: Array, decisions: list[Any] | None) -> Array:
         acts = np.array(able) & ~(relabels & np.array([one == to for one in decisions]))
     elif relabels or labels is not None:
         reason = f"rule {rule['name']!r} asks for the decisions of the legacy model"
-        raise NotImplementedError(reason)
+        raise NotRecomputedError(reason)
     return np.where(acts & (scaled > rule["worth"]), scaled, -np.inf)
 
 
@@ -99,7 +103,7 @@ def _raw(rule: Any, Z: Array) -> Array:
     if box["is"] == "AutoDetector" and box["box_"] is not None:
         box = box["box_"]
     if box["is"] != "IntervalDetector":
-        raise NotImplementedError(f"rule {rule['name']!r} is neither linear nor a box")
+        raise NotRecomputedError(f"rule {rule['name']!r} is neither linear nor a box")
     sides = [
         _scaled(side["scale"], side["sign"] * Z[:, side["column"]]) - side["offset"]
         for side in box["_sides"]

@@ -6,7 +6,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -118,7 +117,6 @@ def test_what_is_not_installed_is_noted(
     assert "no table of a network of all classes" in text
 
 
-@pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs matplotlib")
 def test_pictures(tables: Path, tmp_path: Path) -> None:
     from PIL import Image  # matplotlib brings it
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,6 @@ from numpy.typing import NDArray
 
 from rarecorrect_face.loaders import load_faces
 
-needs_pillow = pytest.mark.skipif(find_spec("PIL") is None, reason="needs Pillow")
 Picture = Callable[[int], NDArray[np.uint8]]
 
 
@@ -122,7 +120,6 @@ def test_fer2013_csv_and_its_broken_rows(
         assert word in what
 
 
-@needs_pillow
 def test_raf_db_as_it_is_handed_out(tmp_path: Path, picture: Picture) -> None:
     aligned = tmp_path / "Image" / "aligned"
     for number in range(12):
@@ -145,7 +142,6 @@ def test_raf_db_as_it_is_handed_out(tmp_path: Path, picture: Picture) -> None:
     ]
 
 
-@needs_pillow
 def test_raf_db_in_folders(tmp_path: Path, picture: Picture) -> None:
     for part in ("train", "test"):
         for code in range(1, 8):
@@ -158,7 +154,6 @@ def test_raf_db_in_folders(tmp_path: Path, picture: Picture) -> None:
     ]
 
 
-@needs_pillow
 def test_affectnet_newer_form(tmp_path: Path, picture: Picture) -> None:
     def annotate(part: str, name: str, code: str) -> None:
         folder = tmp_path / part / "annotations"
@@ -187,7 +182,6 @@ def test_affectnet_newer_form(tmp_path: Path, picture: Picture) -> None:
     ]
 
 
-@needs_pillow
 def test_affectnet_older_form_cuts_faces_out(tmp_path: Path, picture: Picture) -> None:
     canvas = np.zeros((200, 200), np.uint8)
     canvas[20:68, 30:78] = picture(0)
@@ -217,7 +211,6 @@ def test_affectnet_older_form_cuts_faces_out(tmp_path: Path, picture: Picture) -
     ]
 
 
-@needs_pillow
 def test_folders_with_broken_and_empty_ones(tmp_path: Path, picture: Picture) -> None:
     for number, label in enumerate(["calm", "wild"] * 10):
         save(tmp_path / "train" / label / f"{number}.png", picture(number))
@@ -245,7 +238,6 @@ def test_folders_with_broken_and_empty_ones(tmp_path: Path, picture: Picture) ->
     assert "5 files, folders or rows left out" in str(report)
 
 
-@needs_pillow
 @pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "P", "I;16", "1"])
 def test_pictures_of_every_kind(tmp_path: Path, mode: str) -> None:
     from PIL import Image
@@ -265,7 +257,6 @@ def test_pictures_of_every_kind(tmp_path: Path, mode: str) -> None:
     assert abs(across.mean() - ramp.mean()) < 25
 
 
-@needs_pillow
 def test_shrinking_averages(tmp_path: Path) -> None:
     fine = np.indices((480, 480)).sum(axis=0) % 2 * np.uint8(255)
     for label in ("a", "b"):
@@ -304,7 +295,6 @@ def test_what_cannot_be_told_or_read(tmp_path: Path, picture: Picture) -> None:
         load_faces(path)
 
 
-@needs_pillow
 def test_the_part_that_calibrates_follows_the_seed(
     tmp_path: Path, picture: Picture
 ) -> None:

@@ -25,7 +25,7 @@ def test_a_stored_file(number):
     segment = np.array(said.pop("segment"), dtype=object)
     again = load(DATA / f"format-{number}.rc")
     now = json.loads(json.dumps(answers(again, rows, segment)))
-    assert True in said["trace"]["changed"]
+    assert any(said["trace"]["changed"])  # or there would be little to compare
     for name in ("score", "margin", "tail_rank"):
         then_, now_ = (np.array(t["trace"].pop(name), float) for t in (said, now))
         np.testing.assert_allclose(now_, then_, rtol=1e-9, atol=1e-9)

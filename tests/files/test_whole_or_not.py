@@ -93,19 +93,19 @@ def kill_savers(folder, count):
             if path.exists():
                 assert str(load(path).report_) in wanted
     assert path.exists()
-    return len(list(folder.glob(".corrector.rc.*.tmp")))
+    return len(list(folder.glob(".*.part.corrector.rc")))
 
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore::UserWarning"),
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no kill -9"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 
 
+@forks
 def test_a_save_that_is_killed_leaves_a_whole_file(tmp_path):
     kill_savers(tmp_path, N_KILLS)
 
 
+@forks
 def test_two_that_save_and_one_that_loads(tmp_path):
     files = list(sources(tmp_path))
     path = tmp_path / "corrector.rc"

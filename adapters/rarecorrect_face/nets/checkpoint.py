@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from rarecorrect_face.files import write_whole
+from rarecorrect.whole_file import write_whole
 from rarecorrect_face.nets.devices import device_of, seeded
 from rarecorrect_face.nets.network import AttentionLSTM
 from rarecorrect_face.nets.trained import Epoch, TrainedNetwork
