@@ -5,7 +5,6 @@ Only fitting rows come in here; thresholds are set elsewhere, on rows never seen
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,6 +14,7 @@ import numpy.typing as npt
 from joblib import Parallel, delayed
 from sklearn.utils.validation import has_fit_parameter
 
+from rarecorrect import clock
 from rarecorrect.cross_fitting import cross_scores, fit_detector, linear_form
 from rarecorrect.ledger import fingerprint
 from rarecorrect.rule import KeptErrors, Rule, effective, worth
@@ -252,7 +252,7 @@ def _learn_rule(
         worth=worth(left_out, scale(background) + log_share, log_share),
         left_out=left_out,
         identity=fingerprint(np.array(parts), rows.Z[errors], coef, scores)[:16],
-        created=dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        created=clock.now(),
         coef=coef,
         intercept=intercept,
         keys=row_keys(rows.Z[errors]),
