@@ -20,6 +20,7 @@ from rarecorrect.readable import sentences
 from rarecorrect.roles import Roles
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
+from rarecorrect.separability import ENOUGH_TO_TELL, is_separable
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -372,7 +373,12 @@ class FitReport:
         record["refused"] = [asdict(r) for r in self.refused]
         record["strata"] = [str(stratum) for stratum in self.strata]
         record["rules"] = [
-            {**_rule_record(r), "text": self._sentences(r)} for r in self.book
+            {
+                **_rule_record(r),
+                "text": self._sentences(r),
+                "separability": separability_verdict(r, self.book),
+            }
+            for r in self.book
         ]
         record["certificates"] = [
             {**_certificate_record(c), "text": str(c), "average_damage": c.comparison}
@@ -399,6 +405,8 @@ class FitReport:
             lines.append(f"rule             {rule_line(rule, self.book)}")
             for sentence in self._sentences(rule):
                 lines.append(f"                 {sentence}")
+            if verdict := separability_verdict(rule, self.book):
+                lines.append(f"                 {verdict}")
         for refusal in self.refused:
             lines.append(f"refused          {refusal.name}: {refusal.reason}")
         for certificate in self.certificates:
@@ -474,14 +482,10 @@ def rule_line(rule: Rule, book: RuleBook) -> str:
     """
     state = rule.state_on(clock.today())
     text = f"{rule.name} [{state}, from {rule.n_errors} errors]"
-    entry, strata = book.entry("damage"), rule.left_out_strata
-    threshold: float | FloatArray = book.threshold()
-    if strata is not None:
-        of = {s: book.threshold(s) for s in set(strata.tolist())}
-        threshold = np.array([of[s] for s in strata.tolist()])
-    elif entry is not None and None not in entry.certificates:
+    found = rule_gain(rule, book)
+    if found is None:
         return f"{text} gain not estimated: thresholds differ"
-    gain, low, high = cross_validated_gain(rule, threshold)
+    gain, low, high = found
     if np.isnan(gain):
         return f"{text} gain not estimated"
     done = "flags" if rule.action == "flag" else "repairs"
@@ -489,6 +493,70 @@ def rule_line(rule: Rule, book: RuleBook) -> str:
         f"{text} {done} {100 * gain:.0f} % of left-out errors "
         f"({100 * low:.0f}-{100 * high:.0f} %, nominal, cross-validated)"
     )
+
+
+def separability_verdict(rule: Rule, book: RuleBook) -> str:
+    """Say whether the errors of a rule can be corrected, by errors left out.
+
+    Parameters
+    ----------
+    rule : Rule
+        Of the book.
+    book : RuleBook
+
+    Returns
+    -------
+    str
+        Empty where the rule is not certified or nothing could be left out.
+
+    Examples
+    --------
+    >>> from rarecorrect.tail_scale import TailScale
+    >>> rule = Rule("to 1", 1, None, TailScale.from_scores([0.0, 1.0]), n_errors=1)
+    >>> separability_verdict(rule, RuleBook((rule,)))
+    ''
+    """
+    entry, found = book.entry("damage"), rule_gain(rule, book)
+    if entry is None or found is None or np.isnan(found[0]):
+        return ""
+    certified = [c.max_damage for c in entry.certificates.values() if c.certified]
+    if not certified:
+        return ""
+    verdict = is_separable(*found[:2], max(certified), rule.left_out.size)
+    if verdict is None:
+        missing = ENOUGH_TO_TELL - rule.left_out.size
+        return (
+            f"{rule.left_out.size} errors cannot tell this gain from chance; label "
+            f"{missing} more at least"
+        )
+    if verdict:
+        return "separable from these features"
+    return "not separable from these features: separability_report says why"
+
+
+def rule_gain(rule: Rule, book: RuleBook) -> tuple[float, float, float] | None:
+    """Share of left-out errors that a rule catches at the thresholds in force.
+
+    Parameters
+    ----------
+    rule : Rule
+        Of the book.
+    book : RuleBook
+
+    Returns
+    -------
+    gain, low, high : float
+        See :func:`cross_validated_gain`; None where thresholds differ and nobody
+        recorded which of them an error falls under.
+    """
+    strata, entry = rule.left_out_strata, book.entry("damage")
+    threshold: float | FloatArray = book.threshold()
+    if strata is not None:
+        of = {s: book.threshold(s) for s in set(strata.tolist())}
+        threshold = np.array([of[s] for s in strata.tolist()])
+    elif entry is not None and None not in entry.certificates:
+        return None
+    return cross_validated_gain(rule, threshold)
 
 
 def _rule_record(rule: Rule) -> dict[str, Any]:

@@ -594,3 +594,27 @@ def test_a_rule_that_may_change_no_right_decision_is_compared_with_all(payments)
     assert_allclose(foreign.of_rule(rule), Z.mean(axis=0))
     with pytest.raises(ValueError, match="no right decision is known"):
         Usual.of(Z[:0], labels[:0]).of_rule(rule)
+
+
+def test_the_nearest_known_error_is_named_if_it_is_kept(payments):
+    model, X, y, X_new, _ = payments
+    ids = np.array([f"payment {i}" for i in range(len(y))])
+    kept = ErrorCorrector(
+        model,
+        features="input",
+        max_damage=0.02,
+        confusions=["fraud"],
+        keep_errors=True,
+        random_state=0,
+    ).fit(X, y, case_id=ids)
+    # a known error, in another unit of no importance to the others
+    known = np.flatnonzero(y == "fraud")[:5]
+    found = kept.explain(X.iloc[known]).frame
+    assert found["nearest_error"].tolist() == ids[known[: len(found)]].tolist()
+    for text, i in zip(found["sentence"], ids[known], strict=False):
+        assert text.endswith(f"; of the known errors most like {str(i)!r}")
+    without = fitted(payments).explain(X.iloc[known])
+    assert without.frame["nearest_error"].isna().all()
+    assert "known errors" not in str(without)
+    known_here = kept.explain(X_new).to_dict()["cases"][0]["nearest_error"]
+    assert known_here in set(ids)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rarecorrect.explain.contributions import Part, parts_of, remarks
+from rarecorrect.explain.nearest import nearest_errors
 from rarecorrect.explain.result import Explanations
 from rarecorrect.explain.sentences import Teller, box_of
 from rarecorrect.explain.usual import Usual
@@ -137,6 +138,7 @@ def explanations(
         teller.box(book[name], s) for name, s in zip(frame["rule"], at, strict=True)
     ]
     frame["note"] = list(map(remarks, parts))
+    frame["nearest_error"] = _nearest(frame, book, values)
     frame["sentence"] = [
         teller.sentence(*case)
         for case in zip(frame.itertuples(), values, base, parts, at, strict=True)
@@ -161,3 +163,17 @@ def _add_scores(
                 parts[i] = of_case
     frame["raw_score"], frame["raw_base"] = raw.T
     return parts, base
+
+
+def _nearest(frame: pd.DataFrame, book: RuleBook, values: FloatArray) -> Array:
+    """Id of the known error that every case resembles most, where it is kept."""
+    found = np.full(len(frame), None, dtype=object)
+    for name in frame["rule"].unique():
+        mine = np.flatnonzero(frame["rule"] == name)
+        for i, known in zip(
+            mine,
+            nearest_errors(book[name], values[mine], book.background),
+            strict=True,
+        ):
+            found[i] = known
+    return found

@@ -36,7 +36,8 @@ class Explanations:
         ``raw_score`` and ``raw_base``: score of the rule's detector, of the case and of
         the usual right decision; ``box``: conditions of a rule that can be read;
         ``note``: what has no contributions, and why, or which stage of a cascade they
-        are of; ``sentence``.
+        are of; ``nearest_error``: id of the error that the rule was learnt from and
+        the case resembles most, where errors and ids are kept; ``sentence``.
     parts : tuple of tuple of Part
         Contributions of every case; none where the rule is a box.
     names : tuple of str

@@ -120,7 +120,7 @@ class Teller:
             f"Case {case.Index}: {_quoted(case.before)} {done} "
             f"{_quoted(case.proposed)} by rule {_quoted(case.rule)} (score "
             f"{_number(case.score)}, threshold {_number(self._limit(rule, stratum))}; "
-            f"{self._rarity(case.score)}), {because}"
+            f"{self._rarity(case.score)}), {because}{_resembles(case.nearest_error)}"
         )
 
     def _rarity(self, score: float) -> str:
@@ -207,6 +207,10 @@ def _said(names: tuple[str, ...], reasons: Mapping[Any, str] | None) -> list[str
             f"called {', '.join(map(repr, names[:10]))}{' ...' if names[10:] else ''}"
         )
     return [words.get(name, name) for name in names]
+
+
+def _resembles(known: Any) -> str:
+    return "" if known is None else f"; of the known errors most like {_quoted(known)}"
 
 
 def _share_of(part: Part, parts: tuple[Part, ...]) -> str:

@@ -152,9 +152,7 @@ class DataNeeded:
 
         None: so few errors do not tell.
         """
-        if not self.beyond_chance and self.n_errors < ENOUGH_TO_TELL:
-            return None
-        return self.beyond_chance and self.gain >= _LEAST_GAIN
+        return is_separable(self.gain, self.low, self.chance, self.n_errors)
 
     @property
     def verdict(self) -> str:
@@ -287,6 +285,32 @@ def data_needed(
         Z_right, Z_errors, max_damage, confidence_level, random_state
     )
     return DataNeeded.measured(samples, max_damage, confidence_level, detector)
+
+
+def is_separable(gain: float, low: float, chance: float, n_errors: int) -> bool | None:
+    """Whether a tenth of the errors and more than chance are caught.
+
+    Parameters
+    ----------
+    gain, low : float
+        Share of left-out errors caught, and the lower end of its interval.
+    chance : float
+        Share of right decisions caught along with them.
+    n_errors : int
+
+    Returns
+    -------
+    bool or None
+        None: so few errors do not tell.
+
+    Examples
+    --------
+    >>> is_separable(0.8, 0.6, 0.01, 30), is_separable(0.2, 0.005, 0.01, 5)
+    (True, None)
+    """
+    if low <= chance and n_errors < ENOUGH_TO_TELL:
+        return None
+    return low > chance and gain >= _LEAST_GAIN
 
 
 def _portion(n: int, share: float) -> int:

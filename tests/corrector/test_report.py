@@ -138,3 +138,20 @@ def test_a_rule_that_knows_no_strata_is_not_judged_by_their_thresholds():
     corrector = fit(*draw(4000, 1), per="class")[0].with_rules(elsewhere.rules_)
     assert certify(corrector, *draw(4000, 2)) == []
     assert "gain not estimated: thresholds differ" in line_of(corrector, "to 2")
+
+
+def test_the_report_says_whether_errors_can_be_told_apart():
+    X, y = draw(3000, 1)
+    found = {r["name"]: r for r in fit(X, y)[0].report_.to_dict()["rules"]}
+    assert found["to 2"]["separability"] == "separable from these features"
+    # errors drawn from right decisions: nothing to tell them by
+    X, _ = draw(3000, 2, share=0.0)
+    right = MODEL.predict(X)
+    for n, words in (
+        (40, "not separable from these features: separability_report"),
+        (4, "4 errors cannot tell this gain from chance; label 16 more at least"),
+    ):
+        noise = np.random.default_rng(0).permutation(3000)[:n]
+        y = right.copy()
+        y[noise] = 2
+        assert words in str(fit(X, y)[0].report_)
