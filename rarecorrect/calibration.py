@@ -15,9 +15,12 @@ from rarecorrect.alert_budget import AlertBudget, whole_days
 from rarecorrect.background import Reservoir
 from rarecorrect.certify import (
     Certificate,
+    LabelingPlan,
     alert_threshold,
     certified_threshold,
     check_share,
+    from_top,
+    plan,
     stratified_thresholds,
 )
 from rarecorrect.features import Reading
@@ -287,6 +290,61 @@ class Terms:
                 values, strata[rows], budget, level, **options
             )
         return _entry("damage", found, book, mark, level, values)
+
+    def plan(
+        self, book: RuleBook, reading: Reading, scores: FloatArray, right: FloatArray
+    ) -> LabelingPlan:
+        """Rows to label next, for a damage certificate from the top.
+
+        Parameters
+        ----------
+        book, reading, scores
+            As in :meth:`damage_entry`; of rows that took no part in anything before.
+        right : ndarray of shape (n_rows,)
+            1: the legacy decision is right, 0: it is wrong, NaN: nobody knows yet.
+
+        Returns
+        -------
+        LabelingPlan
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`damage_entry`.
+        """
+        _, level = self._spend(book, "damage", reading, np.arange(scores.size))
+        return plan(scores, right, **self._from_top(level))
+
+    def entry_from_top(
+        self, book: RuleBook, reading: Reading, scores: FloatArray, right: FloatArray
+    ) -> LedgerEntry:
+        """Damage certificate from rows that were labelled from the top.
+
+        Parameters
+        ----------
+        book, reading, scores, right
+            As in :meth:`plan`.
+
+        Returns
+        -------
+        LedgerEntry
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`damage_entry`, or if rows are missing that :meth:`plan` names.
+        """
+        mark, level = self._spend(book, "damage", reading, np.arange(scores.size))
+        options = self._from_top(level)
+        found = from_top(scores, right, population=self._population(), **options)
+        return _entry("damage", {None: found}, book, mark, level, found.units)
+
+    def _from_top(self, level: float) -> dict[str, Any]:
+        return {
+            "max_damage": self.mixed_damage,
+            "confidence_level": level,
+            "random_state": self.seed,
+        }
 
     def entry_again(
         self, book: RuleBook, reservoir: Reservoir, delta: float | None = None

@@ -33,6 +33,7 @@ from rarecorrect._compat import (
 )
 from rarecorrect.background import Background, Reservoir
 from rarecorrect.calibration import Terms
+from rarecorrect.certify import LabelingPlan
 from rarecorrect.corrections import Corrections
 from rarecorrect.detectors import AutoDetector, CascadeDetector, FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning, RuleRefusedWarning
@@ -409,8 +410,10 @@ default="all"
         ----------
         X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
         y : array-like of shape (n_rows,), optional
-            With labels: the damage certificate.  Without: `X` is recent traffic, for
-            the alert budget and, if ``legacy_accuracy`` is set, for the damage.
+            With labels: the damage certificate.  Some may be missing (None, NaN): if
+            those that :meth:`label_next` asks for are there, the certificate is that of
+            all rows.  Without `y`: `X` is recent traffic, for the alert budget and, if
+            ``legacy_accuracy`` is set, for the damage.
         groups, segment, time, calibration_weight : array-like, optional
             As in :meth:`fit`.
 
@@ -448,7 +451,11 @@ default="all"
         terms = self._terms()
         book = self.rules_.under(terms.budgets, self._origin())
         scores = book.decide(reading.features, reading.labels, strata).score
-        if y is not None:
+        if y is not None and np.any(pd.isna(np.asarray(y, dtype=object))):
+            known = self._known_right(reading, y, side)
+            warn_about_taught_rows(self._keys(), reading.features)
+            entries = [terms.entry_from_top(book, reading, scores, known)]
+        elif y is not None:
             labels = as_labels(y, "y")
             check_consistent_length(reading.labels, labels)
             unique_labels(self.classes_, labels)  # refuses a mix of kinds
@@ -486,6 +493,60 @@ default="all"
         if unused:
             warnings.warn(unused, NotCertifiedWarning, stacklevel=2)
         return self
+
+    def label_next(self, X: Any, y: npt.ArrayLike | None = None) -> LabelingPlan:
+        """Say which rows to label next, for the cheapest damage certificate.
+
+        A damage of a tenth of a percent takes 2,995 right decisions or more.  It does
+        not take their labels: a random sample that says how many rows are right, and
+        the rows that the rules find most suspicious, are enough, often a hundredth of
+        all.  Label what this asks for, ask again, and pass all rows to :meth:`certify`
+        once nothing is asked for.
+
+        Parameters
+        ----------
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns)
+            Rows that took no part in anything: recent cases, in full.
+        y : array-like of shape (n_rows,), optional
+            True labels as far as they are known; None or NaN where they are not.
+
+        Returns
+        -------
+        LabelingPlan
+            Its ``rows`` are places in `X`, the most urgent first.
+
+        Raises
+        ------
+        ValueError
+            If `per` is set, ``max_damage`` is None, or the ledger is spent.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_blobs
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> X, y = make_blobs([6000, 6000, 200], cluster_std=1.5, random_state=1)
+        >>> old = y[:500] != 2
+        >>> model = LogisticRegression().fit(X[:500][old], y[:500][old])
+        >>> corrector = ErrorCorrector(model, random_state=0)
+        >>> corrector = corrector.fit(X[500:2000], y[500:2000])
+        >>> recent, truth = X[2000:], y[2000:]
+        >>> corrector = corrector.set_params(max_damage=0.001)
+        >>> known = np.full(10_200, np.nan)
+        >>> while (todo := corrector.label_next(recent, known)).rows.size:
+        ...     known[todo.rows] = truth[todo.rows]  # somebody looks at these
+        >>> int(np.sum(~np.isnan(known)))
+        513
+        >>> corrector = corrector.certify(recent, known)
+        >>> corrector.rules_.certificate().n_calibration
+        9829
+        """
+        check_is_fitted(self)
+        reading, terms = self._read(X), self._terms()
+        given = np.full(len(reading.labels), np.nan) if y is None else y
+        right = self._known_right(reading, given, Side())
+        book = self.rules_.under(terms.budgets, self._origin())
+        scores = book.decide(reading.features, reading.labels).score
+        return terms.plan(book, reading, scores, right)
 
     def add(
         self,
@@ -1153,6 +1214,25 @@ default="all"
                 f"{' and '.join(learnt)} learnt from rows of fit, and cannot forget "
                 "them: fit again without the rows"
             )
+
+    def _known_right(self, reading: Reading, y: Any, side: Side) -> FloatArray:
+        """1 where the legacy decision is right, 0 where not, NaN where nobody knows."""
+        given = column_or_1d(np.asarray(y, dtype=object))
+        by_row = side.groups is None and side.calibration_weight is None
+        if self.per is not None or not by_row:
+            raise ValueError(
+                f"y misses {int(pd.isna(given).sum()):,} labels: without them, only "
+                "rows one by one are certified, without per, groups and "
+                "calibration_weight; label all rows, or pass a random part of them"
+            )
+        check_consistent_length(reading.labels, given)
+        known = ~pd.isna(given)
+        right = np.full(given.size, np.nan)
+        if known.any():
+            labels = as_labels(given[known].tolist(), "y")
+            unique_labels(self.classes_, labels)  # refuses a mix of kinds
+            right[known] = reading.labels[known] == labels
+        return right
 
     def _origin(self) -> str:
         """What certificates of this corrector speak of; rules read nothing else."""

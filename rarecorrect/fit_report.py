@@ -548,6 +548,13 @@ def rule_gain(rule: Rule, book: RuleBook) -> tuple[float, float, float] | None:
     gain, low, high : float
         See :func:`cross_validated_gain`; None where thresholds differ and nobody
         recorded which of them an error falls under.
+
+    Examples
+    --------
+    >>> from rarecorrect.tail_scale import TailScale
+    >>> rule = Rule("to 1", 1, None, TailScale.from_scores([0.0, 1.0]), n_errors=1)
+    >>> rule_gain(rule, RuleBook((rule,)))
+    (nan, nan, nan)
     """
     strata, entry = rule.left_out_strata, book.entry("damage")
     threshold: float | FloatArray = book.threshold()

@@ -114,11 +114,11 @@ def _entries(file: Any) -> Iterator[Claim]:
             yield name + "it is in the ledger", origin is not None, f"entry {origin}"
             units.update(made["units"][made["units"] > -math.inf].tolist())
         if i in file["ledger"]:
-            levels = [
-                made["confidence_level"] for made in entry["certificates"].values()
-            ]
-            spent, found = entry["delta"], 1 - math.prod(levels)
-            same = not levels or abs(found - spent) < 1e-12
+            made_here = entry["certificates"].values()
+            spent = entry["delta"]
+            found = 1 - math.prod(made["confidence_level"] for made in made_here)
+            found += sum(1 - made["n_confidence"] for made in made_here)
+            same = not made_here or abs(found - spent) < 1e-12
             claim = f"entry {i}: delta is one less the product of its levels"
             yield claim, same, f"{spent:.9g}, found {found:.9g}"
             other = (units - Counter(entry["scores"].tolist())).total()

@@ -15,7 +15,7 @@ from scipy.stats import binom
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from simulation import books, correctors, scores, tables, trials, units
+from simulation import books, correctors, looking, scores, tables, trials, units
 from simulation.run import run_all
 from simulation.trials import Case, Trial, examine
 
@@ -25,7 +25,7 @@ from rarecorrect.rulebook import RuleBook
 
 QUICK = [
     case
-    for module in (scores, units, books, correctors)
+    for module in (scores, units, looking, books, correctors)
     for case in module.cases()
     if case.quick
 ]
@@ -38,7 +38,9 @@ def test_the_promise_is_kept_and_wrong_ways_are_found_out(case: Case) -> None:
 
 
 def test_every_scenario_has_a_short_form() -> None:
-    everything = [c for m in (scores, units, books, correctors) for c in m.cases()]
+    everything = [
+        c for m in (scores, units, looking, books, correctors) for c in m.cases()
+    ]
     assert {c.scenario for c in QUICK} == {c.scenario for c in everything}
     assert len({c.name for c in everything}) == len(everything)
 

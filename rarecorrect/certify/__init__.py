@@ -15,6 +15,7 @@ S. S. Wilks, "Determination of sample sizes for setting tolerance limits", Annal
 Mathematical Statistics 12 (1941), doi:10.1214/aoms/1177731788.
 """
 
+from rarecorrect.certify.band import Band, band_level
 from rarecorrect.certify.bounds import psi, rho
 from rarecorrect.certify.certificate import Certificate
 from rarecorrect.certify.exact_rule import (
@@ -24,6 +25,7 @@ from rarecorrect.certify.exact_rule import (
     sidak_level,
     smallest_damage,
 )
+from rarecorrect.certify.from_top import LabelingPlan, from_top, plan
 from rarecorrect.certify.sampling import one_per_group, thin
 from rarecorrect.certify.thresholds import (
     alert_threshold,
@@ -33,13 +35,18 @@ from rarecorrect.certify.thresholds import (
 )
 
 __all__ = [
+    "Band",
     "Certificate",
+    "LabelingPlan",
     "alert_threshold",
     "allowed_exceedances",
+    "band_level",
     "certified_threshold",
     "check_share",
     "daily_threshold",
+    "from_top",
     "one_per_group",
+    "plan",
     "psi",
     "rho",
     "rows_needed",

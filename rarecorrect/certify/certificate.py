@@ -43,6 +43,9 @@ class Certificate:
         What is counted: ``"rows"``, ``"groups"`` or ``"days"``.
     population : str
         What the calibration units are a sample of, in words.
+    n_confidence : float
+        Confidence that there are so many units, where their number is a lower bound
+        from a sample; the two error probabilities add up.
     units : ndarray of shape (n_calibration,)
         Score of every unit that was counted, rising: of a row, of the row drawn from a
         group, or of the alert that would be one too many on a day.  The certificate can
@@ -68,6 +71,7 @@ class Certificate:
     confidence_level: float
     unit: str = "rows"
     population: str = "right decisions"
+    n_confidence: float = 1.0
     units: npt.NDArray[np.float64] = field(
         default_factory=lambda: np.empty(0), repr=False, compare=False
     )

@@ -81,7 +81,7 @@ def certified_threshold(
     >>> certified_threshold(scores[:20], max_damage=0.05).threshold
     inf
     """
-    values, unit = _check_scores(scores), "rows"
+    values, unit = check_scores(scores), "rows"
     if groups is not None or sampling_weight is not None:
         values = independent(values, groups, sampling_weight, random_state)
         unit = "rows" if groups is None else "groups"
@@ -129,7 +129,7 @@ def stratified_thresholds(
     >>> {label: round(c.threshold, 2) for label, c in found.items()}
     {0: 998.0, 1: 999.0}
     """
-    values, labels = _check_scores(scores), np.asarray(strata)
+    values, labels = check_scores(scores), np.asarray(strata)
     same_length(labels, values.size, "strata")
     found = list(dict.fromkeys(sorted(labels.tolist(), key=_sort_key)))
     level = sidak_level(confidence_level, max(1, len(found)))
@@ -254,7 +254,7 @@ def daily_threshold(
     >>> bool(np.bincount(days[scores > c.threshold]).max() <= 5)
     True
     """
-    values, labels = _check_scores(scores), np.asarray(days)
+    values, labels = check_scores(scores), np.asarray(days)
     same_length(labels, values.size, "days")
     if cap < 0 or int(cap) != cap:
         raise ValueError(f"cap must be a whole number of alerts, 0 or more, got {cap}")
@@ -283,7 +283,7 @@ def _certificate(
 ) -> Certificate:
     k = allowed_exceedances(values.size, max_damage, confidence_level)
     units = np.sort(values)
-    threshold = math.inf if k < 0 else _threshold_above(units[::-1], k)
+    threshold = math.inf if k < 0 else float(thresholds_above(units[::-1], k))
     return Certificate(
         threshold=threshold,
         certified=threshold < math.inf,
@@ -298,21 +298,40 @@ def _certificate(
     )
 
 
-def _threshold_above(descending: FloatArray, k: int) -> float:
-    """Half-way between ``s_(k+1)`` and the next larger score, in a gap wide enough."""
-    lowest = descending[k]
-    if np.isinf(lowest):  # -inf: the budget covers every row that a rule can change
-        return float(lowest)
+def thresholds_above(descending: FloatArray, counts: npt.ArrayLike) -> FloatArray:
+    """Half-way between ``s_(k+1)`` and the next larger score, in a gap wide enough.
+
+    Parameters
+    ----------
+    descending : ndarray of shape (n,)
+        Scores, falling.
+    counts : array-like of int
+        Values of ``k``.
+
+    Returns
+    -------
+    ndarray of the shape of `counts`
+
+    Examples
+    --------
+    >>> thresholds_above(np.array([5.0, 3.0, 2.0]), [1, 2]).tolist()
+    [4.0, 2.5]
+    """
+    lowest = descending[np.asarray(counts, dtype=np.intp)]
+    # -inf: the budget covers every row that a rule can change
+    found = np.array(lowest, dtype=float)
     finite = descending[np.isfinite(descending)]
+    ladder = np.unique(finite[finite >= np.min(lowest, initial=np.inf)])
+    if not ladder.size:
+        return found
     spread = _spread(finite)
-    ladder = np.unique(finite[finite >= lowest])
     gaps = np.diff(ladder)
     wide = np.flatnonzero(gaps >= _SMALLEST_GAP * spread)
-    if wide.size:
-        i = wide[0]
-        return float(ladder[i] + gaps[i] / 2)
     top = float(ladder[-1])
-    return top + max(_SMALLEST_GAP * spread, _SMALLEST_GAP * abs(top), 1e-12)
+    above_all = top + max(_SMALLEST_GAP * spread, _SMALLEST_GAP * abs(top), 1e-12)
+    middles = np.append(ladder[wide] + gaps[wide] / 2, above_all)
+    at = np.searchsorted(wide, np.searchsorted(ladder, lowest))
+    return np.where(np.isinf(lowest), found, middles[at])
 
 
 def _spread(finite: FloatArray) -> float:
@@ -321,7 +340,27 @@ def _spread(finite: FloatArray) -> float:
     return spread if spread > 0 else float(np.ptp(finite))
 
 
-def _check_scores(scores: npt.ArrayLike) -> FloatArray:
+def check_scores(scores: npt.ArrayLike) -> FloatArray:
+    """Return scores as numbers.
+
+    Parameters
+    ----------
+    scores : array-like of shape (n,)
+
+    Returns
+    -------
+    ndarray of shape (n,)
+
+    Raises
+    ------
+    ValueError
+        For NaN, or another number of dimensions.
+
+    Examples
+    --------
+    >>> check_scores([1, float("inf")]).tolist()
+    [1.0, inf]
+    """
     values = np.asarray(scores, dtype=float)
     if values.ndim != 1:
         raise ValueError(f"scores must have one dimension, got shape {values.shape}")

@@ -18,7 +18,7 @@ from rich.progress import MofNCompleteColumn, Progress, TimeElapsedColumn
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # for `simulation`, also in worker processes
 
-from simulation import books, correctors, scores, units  # noqa: E402
+from simulation import books, correctors, looking, scores, units  # noqa: E402
 from simulation.tables import write_tables  # noqa: E402
 from simulation.trials import (  # noqa: E402
     Case,
@@ -32,7 +32,7 @@ from simulation.trials import (  # noqa: E402
 
 def all_cases() -> list[Case]:
     """Every case, in the order of the tables."""
-    return [c for m in (scores, units, books, correctors) for c in m.cases()]
+    return [c for m in (scores, units, looking, books, correctors) for c in m.cases()]
 
 
 def run_all(
