@@ -20,8 +20,16 @@ from rarecorrect.legacy_model import keeps_fitted_state
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
 
-_NAMES = ("input", "logits", "decision", "step:<name>", "hidden:<i>", "layer:<name>")
-_LATER = ("leaves", "contributions")
+_LAYERS = ("margin", "contributions", "leaves")  # of trees, without "layer:"
+_NAMES = (
+    "input",
+    "logits",
+    "decision",
+    "step:<name>",
+    "hidden:<i>",
+    "layer:<name>",
+    *_LAYERS,
+)
 _WIDEST_SPARSE_INPUT = 1000
 _SMALLEST_PROBABILITY = 1e-12
 
@@ -68,7 +76,8 @@ class FeatureExtractor:
         output of a pipeline's step.  ``"hidden:<i>"``: activations of hidden layer `i`
         of a scikit-learn multi-layer perceptron, negative `i` from the end.
         ``"layer:<name>"``: a layer of a model that has ``read_layers(X, names)``, which
-        gives its scores and a dict of tables in one pass, such as ``TorchModel``.  A
+        gives its scores and a dict of tables in one pass, such as ``TorchModel``.
+        ``"margin"``, ``"contributions"``, ``"leaves"``: those of a ``TreeModel``.  A
         callable: ``Z = f(X)``.  A transformer: used as it is if fitted, else a clone
         is fitted on fitting rows.  A list: all of them side by side.  ``"auto"``: last
         hidden layer + logits for a perceptron; input + logits where `X` is numeric;
@@ -245,11 +254,6 @@ class FeatureExtractor:
         if callable(source) or hasattr(source, "transform"):
             return
         kind = source.partition(":")[0] if isinstance(source, str) else None
-        if kind in _LATER:
-            raise ValueError(
-                f"features={source!r} is not available in this version; use one of "
-                f"{', '.join(_NAMES)}, a callable or a transformer"
-            )
         if kind == "step":
             self._check_step(source)
         elif kind == "hidden":
@@ -260,7 +264,7 @@ class FeatureExtractor:
                     f"features={source!r}: the legacy model "
                     f"{type(self._model).__name__} has no such scores; use 'input'"
                 )
-        elif source != "input" and kind != "layer":  # _layers looked for these
+        elif source != "input" and not _is_layer(source):  # _layers looked for these
             raise ValueError(
                 f"features must be 'auto' or made of {', '.join(_NAMES)}, callables "
                 f"and transformers, got {source!r}"
@@ -285,7 +289,7 @@ class FeatureExtractor:
         found["head"] = X
         given = self.features
         wanted = given if isinstance(given, list | tuple) else [given]
-        layers = [s for s in wanted if isinstance(s, str) and s.startswith("layer:")]
+        layers = [source for source in wanted if _is_layer(source)]
         if layers:
             found |= self._layers(X, layers)
         return found
@@ -295,11 +299,12 @@ class FeatureExtractor:
         if not hasattr(self._head, "read_layers"):
             raise ValueError(
                 f"features={sources[0]!r}: {type(self._head).__name__} has no "
-                "read_layers; wrap a torch network in TorchModel"
+                "read_layers; wrap a torch network in TorchModel, boosted trees in "
+                "TreeModel"
             )
-        names = [source.removeprefix("layer:") for source in sources]
-        scores, tables = self._head.read_layers(X, names)
-        return {"scores": scores} | {f"layer:{n}": tables[n] for n in names}
+        names = {source: source.removeprefix("layer:") for source in sources}
+        scores, tables = self._head.read_layers(X, list(names.values()))
+        return {"scores": scores} | {s: tables[name] for s, name in names.items()}
 
     def _scores(self, walk: dict[str, Any]) -> Array | None:
         if "scores" in walk:
@@ -391,6 +396,12 @@ def _unwrapped(model: Any) -> Any:
     while type(model).__name__ == "FrozenEstimator":
         model = model.estimator
     return model
+
+
+def _is_layer(source: Any) -> bool:
+    return isinstance(source, str) and (
+        source in _LAYERS or source.startswith("layer:")
+    )
 
 
 def _fitted_transformer(source: Any, X: Any, rows: Indices) -> Any:

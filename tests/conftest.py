@@ -57,9 +57,9 @@ def _has_data() -> bool:
 NEEDS = {
     "needs_torch": Need("torch", "install the extra [face]", _can_import("torch")),
     "needs_boosting": Need(
-        "xgboost",
+        "xgboost and lightgbm",
         "install the extra [boosting]",
-        _can_import("xgboost"),
+        _can_import("xgboost", "lightgbm"),
     ),
     "needs_shap": Need("shap", "install the extra [report]", _can_import("shap")),
     "needs_browser": Need(

@@ -29,7 +29,7 @@ Array = npt.NDArray[Any]
 Parts = dict[str, Any]
 
 FORMAT = 1
-_LIBRARIES = ("rarecorrect", "numpy", "scikit-learn", "skops", "xgboost")
+_LIBRARIES = ("rarecorrect", "numpy", "scikit-learn", "skops", "xgboost", "lightgbm")
 SECTIONS = {
     "format",
     "written_with",

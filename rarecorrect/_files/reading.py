@@ -57,6 +57,7 @@ OURS = [
     "rarecorrect.robust.RobustColumns",
     "rarecorrect.tail_scale.TailScale",
     "rarecorrect.whitening.Whitening",
+    "rarecorrect_tabular.column_encoder.ColumnEncoder",
 ]
 
 
