@@ -18,6 +18,7 @@ from rarecorrect_face.case import make_case
 from rarecorrect_face.feature_table import FeatureTable
 from rarecorrect_face.files import as_file_name
 from rarecorrect_face.methods import Method, available_methods
+from rarecorrect_face.pictured import changed_faces, embedded_faces
 from rarecorrect_face.plan import LEAVE_ONE_OUT, RARE, Plan
 from rarecorrect_face.protocol import run_case, steps
 from rarecorrect_face.result import CaseResult
@@ -188,7 +189,11 @@ class _Job(NamedTuple):
         table = FeatureTable.load(self.source.path)
         case = make_case(table, target, reference=reference, layers=self.plan.layers)
         show.task(target, steps(case, self.plan, self.methods))
-        return run_case(case, self.plan, self.methods, on_draw=show.step)
+        result = run_case(case, self.plan, self.methods, on_draw=show.step)
+        faces, seed = (table, case, result.changed), self.plan.seed
+        result.shown = changed_faces(*faces, seed=seed)
+        result.embedded = embedded_faces(*faces, seed=seed)
+        return result
 
     def _fingerprint(self) -> str:
         """Of the plan, the methods and the bytes of the tables."""

@@ -20,6 +20,7 @@ from rarecorrect_face.benchmark import (
     run_benchmark,
     sources_of,
 )
+from rarecorrect_face.explain_command import explain
 from rarecorrect_face.loaders import FORMATS, Loaded, load_faces
 from rarecorrect_face.networks import make_tables, rarest, torch_network
 from rarecorrect_face.plan import LEAVE_ONE_OUT, PROTOCOLS, RARE, Plan
@@ -58,6 +59,9 @@ class ManyValues(click.Command):
 @click.group()
 def face() -> None:
     """Pictures of faces: networks that read emotions, and their correctors."""
+
+
+face.add_command(explain)
 
 
 @face.command(cls=ManyValues)
@@ -182,7 +186,8 @@ def benchmark(
     except (ValueError, FileNotFoundError, ImportError) as error:
         raise click.UsageError(str(error)) from error
     report = "" if loaded is None else str(loaded.report)
-    files = write_results(result, out, _command(), report)
+    faces = None if loaded is None else loaded.faces
+    files = write_results(result, out, _command(), report, faces=faces)
     _show(result)
     click.echo(", ".join(str(file) for file in files[:4]))
     if loaded is not None and not loaded.report.complete:

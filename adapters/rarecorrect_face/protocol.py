@@ -313,12 +313,17 @@ def _permuted(draws: list[Draw], plan: Plan) -> Iterator[tuple[int, Draw, Mask]]
 def _keep_decisions(
     test: _Test, scored: Scored, certificate: Certificate, result: CaseResult
 ) -> None:
-    """Confusion matrix after the correction, of the method that is compared."""
+    """What the method that is compared changes, and the confusion matrix after it."""
     known = "after" in result.confusions
     if scored.draw == 0 and (scored.method == PRODUCT or not known):
-        after = test.after(scored.test > certificate.threshold)
+        fired = scored.test > certificate.threshold
+        after = test.after(fired)
         result.confusions["after"] = _confusion(test, after)
         result.facts["after"] = f"{scored.method}, damage {certificate.max_damage:g}"
+        result.changed = fired
+        inside = fired & test.faces[WITHOUT]
+        result.facts["repaired_after"] = int((inside & test.repairable).sum())
+        result.facts["damaged_after"] = int((inside & test.right).sum())
 
 
 def _confusion(test: _Test, decisions: Array) -> Array:

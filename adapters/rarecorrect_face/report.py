@@ -10,8 +10,10 @@ from rarecorrect.certify import rows_needed
 from rarecorrect.versions import installed_versions
 from rarecorrect.whole_file import write_whole
 from rarecorrect_face.benchmark import BenchmarkResult
+from rarecorrect_face.faces import Faces
 from rarecorrect_face.methods import SLOW
 from rarecorrect_face.plan import LEAVE_ONE_OUT, words
+from rarecorrect_face.plots import left_out, pictures
 from rarecorrect_face.protocol import RETRAINED
 from rarecorrect_face.report_tables import result_tables
 from rarecorrect_face.statistics import readings, rows_of
@@ -20,13 +22,20 @@ _PACKAGES = ("rarecorrect", "numpy", "scikit-learn", "xgboost", "torch")
 
 
 def write_results(
-    result: BenchmarkResult, folder: str | Path, command: str, loading: str = ""
+    result: BenchmarkResult,
+    folder: str | Path,
+    command: str,
+    loading: str = "",
+    *,
+    faces: Faces | None = None,
 ) -> list[Path]:
     """Write all files, each whole or not at all.
 
     ``results.parquet`` has every row, ``readings.csv`` the means and intervals,
-    ``results.md`` and ``results.tex`` the tables; ``curves.png`` and
-    ``confusion-<class>.png`` are drawn where matplotlib is installed.
+    ``results.md`` and ``results.tex`` the tables.  Pictures are drawn where matplotlib
+    is installed: ``curves.png`` and, for each class, ``confusion-<class>.png``,
+    ``embedding-<class>.png`` and ``attention-<class>.png``, changed faces under the
+    attention of the network.  Those that are left out are named in ``results.md``.
 
     Parameters
     ----------
@@ -37,6 +46,8 @@ def write_results(
         What the user typed, for the record.
     loading : str, default=""
         How reading the faces went.
+    faces : Faces, optional
+        What the networks read, for the pictures of changed faces.
 
     Returns
     -------
@@ -46,7 +57,9 @@ def write_results(
     out, frame = Path(folder), rows_of(result.cases)
     found = readings(result.cases, result.plan)
     tables = result_tables(result, found)
-    head = "\n\n".join(filter(None, [_head(result, command), loading, _notes(result)]))
+    drawn = pictures(result.cases, faces) if find_spec("matplotlib") else None
+    notes = _notes(result, faces, drawn is not None)
+    head = "\n\n".join(filter(None, [_head(result, command), loading, notes]))
     text = "\n\n".join(["# Face benchmark", head, *(t.markdown() for t in tables)])
     latex = "\n\n".join(t.latex() for t in tables)
     writers: dict[str, Any] = {
@@ -55,10 +68,7 @@ def write_results(
         "results.md": lambda path: path.write_text(text + "\n", encoding="utf-8"),
         "results.tex": lambda path: path.write_text(latex + "\n", encoding="utf-8"),
     }
-    if find_spec("matplotlib"):
-        from rarecorrect_face.plots import pictures
-
-        writers |= pictures(result.cases)
+    writers |= drawn or {}
     for name, write in writers.items():
         write_whole(out / name, write)
     return [out / name for name in writers]
@@ -92,8 +102,14 @@ classes. "{RETRAINED}": its log-odds of the class, taken as the score of a chang
 the same decisions and at the same retention."""
 
 
-def _notes(result: BenchmarkResult) -> str:
-    return "\n".join(f"- {note}" for note in [*result.notes, *_not_certified(result)])
+def _notes(result: BenchmarkResult, faces: Faces | None, draws: bool) -> str:
+    pictures_missing = (
+        left_out(result.cases, faces)
+        if draws
+        else ["pictures: not drawn, matplotlib is not installed"]
+    )
+    notes = [*result.notes, *_not_certified(result), *pictures_missing]
+    return "\n".join(f"- {note}" for note in notes)
 
 
 def _not_certified(result: BenchmarkResult) -> list[str]:

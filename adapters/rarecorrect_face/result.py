@@ -11,9 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rarecorrect.whole_file import write_whole
+from rarecorrect_face.embedding import Embedded
 from rarecorrect_face.files import read_arrays
+from rarecorrect_face.pictured import ChangedFaces
 
 Array = npt.NDArray[Any]
+
+_BY_KEY = ("hits", "curves", "confusions")
+_PICTURED: dict[str, Any] = {"shown": ChangedFaces, "embedded": Embedded}
 
 
 @dataclass(slots=True, eq=False)
@@ -38,6 +43,12 @@ class CaseResult:
         From method to retention and gain at every threshold, from all errors.
     confusions : dict of str to ndarray of shape (n_classes, n_classes)
         Of test faces without copies, true class by decision.
+    changed : ndarray of bool of shape (n_test,)
+        Test faces that the correction of ``facts["after"]`` gives to the class.
+    shown : ChangedFaces or None
+        Some of them.
+    embedded : Embedded or None
+        Test faces in two dimensions.
     """
 
     label: str
@@ -48,21 +59,25 @@ class CaseResult:
     hits: dict[tuple[str, float, str, str], Array] = field(default_factory=dict)
     curves: dict[str, Array] = field(default_factory=dict)
     confusions: dict[str, Array] = field(default_factory=dict)
+    changed: Array = field(default_factory=lambda: np.empty(0, dtype=bool))
+    shown: ChangedFaces | None = None
+    embedded: Embedded | None = None
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write a checkpoint that :meth:`load` accepts under the same fingerprint."""
         texts = {
             "fingerprint": fingerprint,
             "head": [self.label, self.seed, self.names, self.facts, self.rows],
-            "hits": list(self.hits),
-            "curves": list(self.curves),
-            "confusions": list(self.confusions),
+            **{name: list(getattr(self, name)) for name in _BY_KEY},
+            "pictured": [n for n in _PICTURED if getattr(self, n) is not None],
         }
-        arrays = {
-            f"{name}/{i}": values
-            for name in ("hits", "curves", "confusions")
-            for i, values in enumerate(getattr(self, name).values())
-        }
+        arrays: dict[str, Any] = {"changed": self.changed}
+        for name in _BY_KEY:
+            for i, values in enumerate(getattr(self, name).values()):
+                arrays[f"{name}/{i}"] = values
+        for name in texts["pictured"]:
+            for part, values in getattr(self, name)._asdict().items():
+                arrays[f"{name}/{part}"] = values
         text = np.asarray(json.dumps(texts))
         write_whole(path, lambda part: np.savez_compressed(part, text=text, **arrays))
 
@@ -78,10 +93,15 @@ class CaseResult:
                 return None
             label, seed, names, facts, rows = texts["head"]
             found = cls(label, seed, tuple(names), facts, rows)
-            for name in ("hits", "curves", "confusions"):
+            found.changed = stored["changed"]
+            for name in _BY_KEY:
                 for i, key in enumerate(texts[name]):
                     whole = tuple(key) if name == "hits" else key
                     getattr(found, name)[whole] = stored[f"{name}/{i}"]
+            for name in texts["pictured"]:
+                kind = _PICTURED[name]
+                parts = [stored[f"{name}/{part}"] for part in kind._fields]
+                setattr(found, name, kind(*parts))
             return found
         except (ValueError, KeyError):
             return None  # half a checkpoint is none: the class is run again
