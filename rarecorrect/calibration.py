@@ -14,13 +14,18 @@ import numpy.typing as npt
 from rarecorrect.alert_budget import AlertBudget, whole_days
 from rarecorrect.background import Reservoir
 from rarecorrect.certify import (
+    Budget,
     Certificate,
     LabelingPlan,
     alert_threshold,
     certified_threshold,
+    check_budget,
     check_share,
+    each_share,
     from_top,
+    largest_budget,
     plan,
+    smallest_budget,
     stratified_thresholds,
 )
 from rarecorrect.features import Reading
@@ -39,8 +44,9 @@ class Terms:
 
     Attributes
     ----------
-    max_damage : float or None
-        Largest share of right decisions changed, before the time margin.
+    max_damage : float, mapping from label to float or None
+        Largest share of right decisions changed, before the time margin; in all, or in
+        each class or segment.
     alert_budget : AlertBudget or None
     confidence_level : float
     time_margin : float
@@ -61,7 +67,7 @@ class Terms:
     ('damage', 'alerts')
     """
 
-    max_damage: float | None
+    max_damage: Budget | None
     alert_budget: AlertBudget | None
     confidence_level: float
     time_margin: float
@@ -74,7 +80,7 @@ class Terms:
     def checked(
         cls,
         *,
-        max_damage: float | None,
+        max_damage: Budget | None,
         alert_budget: Any = None,
         confidence_level: float = 0.95,
         time_margin: float = 0.0,
@@ -87,7 +93,7 @@ class Terms:
 
         Parameters
         ----------
-        max_damage : float or None
+        max_damage : float, mapping from label to float or None
             In (0, 1).
         alert_budget : float, str or None, default=None
             A share of traffic in (0, 1), or a text like ``"25/day"``.
@@ -113,16 +119,17 @@ class Terms:
         """
         check_share(confidence_level, "confidence_level")
         if max_damage is not None:
-            check_share(max_damage, "max_damage")
+            max_damage = check_budget(max_damage, "max_damage")
         if legacy_accuracy is not None:
             check_share(legacy_accuracy, "legacy_accuracy")
         if not isinstance(time_margin, Real) or not 0 <= time_margin < math.inf:
             raise ValueError(f"time_margin must be 0 or more, got {time_margin!r}")
         if not isinstance(contamination, Real) or not 0 <= contamination < 1:
             raise ValueError(f"contamination must lie in [0, 1), got {contamination!r}")
-        if max_damage is not None and max_damage + 2 * contamination >= 1:
+        largest = 0.0 if max_damage is None else largest_budget(max_damage)
+        if largest + 2 * contamination >= 1:
             raise ValueError(
-                f"with max_damage={max_damage:g} and contamination={contamination:g} "
+                f"with max_damage={largest:g} and contamination={contamination:g} "
                 "all right decisions might change in the worst case; lower one of them"
             )
         alerts = AlertBudget.parse(alert_budget)
@@ -148,7 +155,7 @@ class Terms:
         return tuple(name for name, value in pairs if value is not None)
 
     @property
-    def certified_damage(self) -> float:
+    def certified_damage(self) -> Budget:
         """The damage that is certified: the budget less the time margin.
 
         Raises
@@ -161,15 +168,17 @@ class Terms:
                 "max_damage is None: labelled rows certify nothing; pass rows without "
                 "labels for the alert budget, or set max_damage"
             )
-        return self.max_damage / (1 + self.time_margin)
+        return each_share(self.max_damage, lambda share: share / (1 + self.time_margin))
 
     @property
-    def mixed_damage(self) -> float:
+    def mixed_damage(self) -> Budget:
         """Share of the decisions taken for right that may be changed.
 
         That of right ones, and the hidden errors among them, which should be changed.
         """
-        return self.certified_damage + self.contamination
+        return each_share(
+            self.certified_damage, lambda share: share + self.contamination
+        )
 
     def budget_for(self, share: float, *, traffic: bool = False) -> float:
         """The `max_damage` with which a share is certified: all that was done undone.
@@ -194,7 +203,7 @@ class Terms:
     def likely_damage(self) -> float:
         """Share of right decisions that the rules will be allowed to change, about."""
         if self.max_damage is not None:
-            return self.mixed_damage
+            return smallest_budget(self.mixed_damage)
         rate = None if self.alert_budget is None else self.alert_budget.rate
         return 0.01 if rate is None else rate
 
@@ -227,7 +236,11 @@ class Terms:
             n_calibration=roles.n_possible,
             n_exceeding=0,
             n_allowed=-1,
-            max_damage=math.nan if self.max_damage is None else self.mixed_damage,
+            max_damage=(
+                math.nan
+                if self.max_damage is None
+                else smallest_budget(self.mixed_damage)
+            ),
             confidence_level=roles.level,
             unit="groups" if grouped else "rows",
         )
@@ -284,7 +297,8 @@ class Terms:
         found: Mapping[Hashable, Certificate]
         budget, values = self.mixed_damage, scores[rows]
         if strata is None:
-            found = {None: certified_threshold(values, budget, level, **options)}
+            one = smallest_budget(budget)
+            found = {None: certified_threshold(values, one, level, **options)}
         else:
             found = stratified_thresholds(
                 values, strata[rows], budget, level, **options
@@ -341,7 +355,7 @@ class Terms:
 
     def _from_top(self, level: float) -> dict[str, Any]:
         return {
-            "max_damage": self.mixed_damage,
+            "max_damage": smallest_budget(self.mixed_damage),
             "confidence_level": level,
             "random_state": self.seed,
         }
@@ -456,7 +470,7 @@ class Terms:
             mark, level = self._spend(book, "damage", reading, rows)
             certificate = alert_threshold(
                 scores,
-                self.certified_damage,
+                smallest_budget(self.certified_damage),
                 level,
                 groups=side.groups,
                 sampling_weight=side.calibration_weight,
@@ -571,7 +585,8 @@ class Terms:
         """What calibration rows are a sample of, with what is taken for granted."""
         if not self.contamination:
             return "right decisions"
-        worst = self.mixed_damage / (1 - self.contamination)
+        largest = largest_budget(self.mixed_damage)
+        worst = largest / (1 - self.contamination)
         return (
             "decisions taken for right (assumed, not certified: if at most "
             f"{100 * self.contamination:.4g} % of these are hidden errors, at most "

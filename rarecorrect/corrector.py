@@ -127,8 +127,10 @@ default="all"
         Errors that get a rule; labels may be unknown to the legacy model.
     action : {"relabel", "flag"}, default="relabel"
         ``"flag"``: `predict` keeps the legacy answer, :meth:`trace` marks the row.
-    max_damage : float or None, default=0.01
+    max_damage : float, dict or None, default=0.01
         Largest share of right decisions that may be changed or flagged, in (0, 1).
+        With `per`, a dict of such shares by class or segment, ``{"ok": 0.001, "fraud":
+        0.01}`` say; those that are not named have the smallest.
     confidence_level : float, default=0.95
         Of the certificate, in (0, 1).
     per : {None, "class", "segment"}, default=None
@@ -237,7 +239,7 @@ default="all"
         detector: Any = None,
         confusions: Any = "all",
         action: str = "relabel",
-        max_damage: float | None = 0.01,
+        max_damage: float | Mapping[Any, float] | None = 0.01,
         confidence_level: float = 0.95,
         per: str | None = None,
         alert_budget: float | str | None = None,

@@ -11,7 +11,13 @@ import numpy.typing as npt
 
 from rarecorrect import clock
 from rarecorrect.calibration import Terms
-from rarecorrect.certify import Certificate, rows_needed, smallest_damage
+from rarecorrect.certify import (
+    Certificate,
+    budget_of,
+    rows_needed,
+    smallest_budget,
+    smallest_damage,
+)
 from rarecorrect.features import FeatureExtractor
 from rarecorrect.learning import Refusal
 from rarecorrect.ledger import FIRST_SHARE, LedgerEntry
@@ -177,9 +183,9 @@ class FitReport:
         """
         entry, possible = book.entry("damage"), self.possible
         if terms.max_damage is not None and (
-            terms.mixed_damage != possible.max_damage
+            (budget := smallest_budget(terms.mixed_damage)) != possible.max_damage
         ):  # the fit held out rows for another budget: none for this one
-            possible = replace(possible, max_damage=terms.mixed_damage, n_calibration=0)
+            possible = replace(possible, max_damage=budget, n_calibration=0)
         return replace(
             self,
             book=book,
@@ -268,7 +274,8 @@ class FitReport:
         strata = dict.fromkeys((*found, *self.strata))
         level = one.confidence_level ** (len(found) / len(strata))
         lacking = replace(one, certified=False, n_calibration=0, confidence_level=level)
-        off = {s: found.get(s, lacking) for s in strata}
+        budgets = {s: budget_of(self.terms.mixed_damage, s) for s in strata}
+        off = {s: found.get(s, replace(lacking, max_damage=budgets[s])) for s in strata}
         off = {s: c for s, c in off.items() if not c.certified and self._has_rule(s)}
         if not off:
             return ""

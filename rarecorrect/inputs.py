@@ -224,6 +224,11 @@ def check_parameters(params: Mapping[str, Any]) -> None:
         )
     if params["per"] not in _PER:
         raise ValueError(f"per must be one of {_PER}, got {params['per']!r}")
+    if isinstance(params["max_damage"], Mapping) and params["per"] is None:
+        raise ValueError(
+            f"max_damage={params['max_damage']!r} names classes or segments; set "
+            "per='class' or per='segment', or pass one share for all"
+        )
     for name in ("ledger", "shuffle", "keep_errors"):
         if not isinstance(params[name], bool | np.bool_):
             raise ValueError(f"{name} must be True or False, got {params[name]!r}")

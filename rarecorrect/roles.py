@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect.certify import rows_needed, sidak_level
+from rarecorrect.certify import Budget, budget_of, rows_needed, sidak_level
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
@@ -117,8 +117,9 @@ class SplitPlan:
 
     Attributes
     ----------
-    max_damage : float or None
-        Budget in (0, 1); ``None``: no damage is to be certified.
+    max_damage : float, mapping from label to float or None
+        Budget in (0, 1), or one for each stratum; ``None``: no damage is to be
+        certified.
     confidence_level : float
         The level that will really be spent, in (0, 1).
     fraction : float or "auto"
@@ -137,7 +138,7 @@ class SplitPlan:
     np.True_
     """
 
-    max_damage: float | None
+    max_damage: Budget | None
     confidence_level: float
     fraction: float | str = "auto"
     shuffle: bool = True
@@ -177,10 +178,10 @@ class SplitPlan:
         free = right & usable
         units = np.arange(right.size) if side.groups is None else side.groups
         kinds = np.zeros(right.size, dtype=int) if strata is None else strata
-        sizes = [
-            np.unique(units[free & (kinds == kind)]).size
-            for kind in np.unique(kinds[free])
-        ]
+        sizes = {
+            kind: np.unique(units[free & (kinds == kind)]).size
+            for kind in np.unique(kinds[free]).tolist()
+        }
         # a model fitted here has rows of its own for a background; groups must also
         # leave errors to learn from
         whole = side.calibration_mask is not None or not (
@@ -190,7 +191,7 @@ class SplitPlan:
             free if whole else self._part_of(free, units, kinds, sizes, side, rng)
         )
         taken = np.isin(units, units[calibrates])
-        largest = max(sizes, default=0)
+        largest = max(sizes.values(), default=0)
         return Roles(
             errors=np.flatnonzero(~right & ~taken),
             background=np.flatnonzero(right & ~taken),
@@ -206,7 +207,7 @@ class SplitPlan:
         free: npt.NDArray[np.bool_],
         units: Array,
         kinds: Array,
-        sizes: list[int],
+        sizes: dict[Any, int],
         side: Side,
         rng: np.random.Generator,
     ) -> npt.NDArray[np.bool_]:
@@ -245,19 +246,23 @@ class SplitPlan:
             drawn = np.unique(units[last >= start])
         return np.flatnonzero(taken | (np.isin(units, names) & np.isin(units, drawn)))
 
-    def _level(self, sizes: list[int]) -> float:
+    def _level(self, sizes: dict[Any, int]) -> float:
         return sidak_level(self.confidence_level, max(1, len(sizes)))
 
-    def _share(self, sizes: list[int]) -> float:
+    def _share(self, sizes: dict[Any, int]) -> float:
         if self.fraction != "auto":
             return float(self.fraction)
         if self.max_damage is None:
             return 0.5
-        needed = rows_needed(self.max_damage, self._level(sizes))
-        possible = [s for s in sizes if s * _LARGEST_SHARE >= needed]
+        level = self._level(sizes)
+        shares = [
+            rows_needed(budget_of(self.max_damage, kind), level) / size
+            for kind, size in sizes.items()
+        ]
+        possible = [share for share in shares if share <= _LARGEST_SHARE]
         if not possible:
             return 0.0
-        return min(_LARGEST_SHARE, max(0.5, _RESERVE * needed / min(possible)))
+        return min(_LARGEST_SHARE, max(0.5, _RESERVE * max(possible)))
 
 
 def held_out(

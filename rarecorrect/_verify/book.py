@@ -163,19 +163,22 @@ def _in_force(file: Any) -> Iterator[Claim]:
             yield f"in force, {kind}: nothing", True, "the legacy answer is kept"
             continue
         for stratum, made in fits[0]["certificates"].items():
-            asked = _asked(file["report"]["terms"], kind, made["population"])
+            asked = _asked(file["report"]["terms"], kind, made["population"], stratum)
             claim = f"in force, {kind}, {stratum!r}: eps is no more than was asked for"
             eps = made["max_damage"]
             yield claim, eps <= asked * (1 + 1e-12), f"{eps:g} of {asked:g}"
 
 
-def _asked(terms: Any, kind: str, population: str) -> float:
+def _asked(terms: Any, kind: str, population: str, stratum: Any) -> float:
     """The budget by the terms: of alerts; of damage, among all or by accuracy."""
     if kind == "alerts":
         rate, cap = terms["alert_budget"]["rate"], terms["alert_budget"]["per_day"]
         daily = 0.1 if population == f"more than {cap} alerts" else 0.0
         return float(daily if rate is None else rate)
-    damage = terms["max_damage"] / (1 + terms["time_margin"])
+    budget = terms["max_damage"]
+    if isinstance(budget, dict):
+        budget = budget.get(stratum, min(budget.values()))
+    damage = budget / (1 + terms["time_margin"])
     if population.startswith("traffic"):
         return float(damage * terms["legacy_accuracy"])
     return float(damage + terms["contamination"])

@@ -17,6 +17,14 @@ Mathematical Statistics 12 (1941), doi:10.1214/aoms/1177731788.
 
 from rarecorrect.certify.band import Band, band_level
 from rarecorrect.certify.bounds import psi, rho
+from rarecorrect.certify.budget import (
+    Budget,
+    budget_of,
+    check_budget,
+    each_share,
+    largest_budget,
+    smallest_budget,
+)
 from rarecorrect.certify.certificate import Certificate
 from rarecorrect.certify.exact_rule import (
     allowed_exceedances,
@@ -36,21 +44,27 @@ from rarecorrect.certify.thresholds import (
 
 __all__ = [
     "Band",
+    "Budget",
     "Certificate",
     "LabelingPlan",
     "alert_threshold",
     "allowed_exceedances",
     "band_level",
+    "budget_of",
     "certified_threshold",
+    "check_budget",
     "check_share",
     "daily_threshold",
+    "each_share",
     "from_top",
+    "largest_budget",
     "one_per_group",
     "plan",
     "psi",
     "rho",
     "rows_needed",
     "sidak_level",
+    "smallest_budget",
     "smallest_damage",
     "stratified_thresholds",
     "thin",

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.certify.budget import Budget, budget_of
 from rarecorrect.certify.certificate import Certificate
 from rarecorrect.certify.exact_rule import (
     allowed_exceedances,
@@ -91,7 +92,7 @@ def certified_threshold(
 def stratified_thresholds(
     scores: npt.ArrayLike,
     strata: npt.ArrayLike,
-    max_damage: float,
+    max_damage: Budget,
     confidence_level: float = 0.95,
     *,
     groups: npt.ArrayLike | None = None,
@@ -110,7 +111,9 @@ def stratified_thresholds(
         As in :func:`certified_threshold`.
     strata : array-like of shape (n,)
         Class or segment of every row.
-    max_damage, confidence_level, groups, sampling_weight, random_state, population
+    max_damage : float or mapping from label to float
+        Budgets, in (0, 1); strata that are not named have the smallest one.
+    confidence_level, groups, sampling_weight, random_state, population
         As in :func:`certified_threshold`.
 
     Returns
@@ -141,7 +144,7 @@ def stratified_thresholds(
         parts = {k: None if v is None else v[inside] for k, v in arrays.items()}
         certificates[label] = certified_threshold(
             values[inside],
-            max_damage,
+            budget_of(max_damage, label),
             level,
             random_state=random_state,
             population=f"{population} with {label!r}",

@@ -125,7 +125,7 @@ def test_weights_for_a_detector_that_takes_none(outbreak):
         ({"shuffle": 0.5}, "shuffle must be True or False, got 0.5"),
         ({"detector": 3}, "a classifier such as .*got 3"),
         ({"features": "inputs"}, "got 'inputs'"),
-        ({"features": "leaves"}, "'leaves' is not available in this version"),
+        ({"features": "leaves"}, "'leaves': LogisticRegression has no read_layers"),
         ({"confusions": "some"}, "confusions must be 'all'.*got 'some'"),
         ({"confusions": 2}, "confusions must be 'all'.*got 2"),
         ({"confusions": [(0, 1, 2)]}, r"got \(0, 1, 2\)"),
