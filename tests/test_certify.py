@@ -571,3 +571,28 @@ def test_what_was_not_certified_was_counted_too():
     made = certified_threshold(NORMAL[:20], 0.05)
     assert not made.certified
     assert_array_equal(made.units, np.sort(NORMAL[:20]))
+
+
+# --- what a further window will show --------------------------------------------------
+
+
+@pytest.mark.parametrize(("n", "eps", "window"), [(300, 0.05, 200), (1000, 0.01, 5000)])
+def test_a_further_window_rarely_shows_more_than_predicted(n, eps, window):
+    rng = np.random.default_rng(0)
+    over = exact = 0
+    for _ in range(2000):
+        scores = rng.random(n)
+        c = certified_threshold(scores, eps)
+        most = c.most_in_window(window)
+        over += np.sum(rng.random(window) > c.threshold) > most
+        bare = np.sort(scores)[::-1][c.n_allowed]
+        exact += np.sum(rng.random(window) > bare) > most
+    # at s_(k+1) itself the prediction is exact, up to whole numbers
+    assert over / 2000 < 0.05 and 0.02 < exact / 2000 < 0.065
+
+
+def test_nothing_is_predicted_where_nothing_fires():
+    off = certified_threshold(NORMAL[:20], 0.01)
+    assert off.most_in_window(1000) == 0
+    with pytest.raises(ValueError, match="window must be 0 units or more, got -1"):
+        off.most_in_window(-1)

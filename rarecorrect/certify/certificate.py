@@ -6,10 +6,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import betabinom
 
 from rarecorrect.certify.bounds import psi, rho
 from rarecorrect.certify.exact_rule import (
     allowed_exceedances,
+    check_share,
     rows_needed,
     smallest_damage,
 )
@@ -106,6 +108,50 @@ class Certificate:
         """
         k = allowed_exceedances(n, self.max_damage, self.confidence_level)
         return (k + 1) / ((n + 1) * self.max_damage)
+
+    def most_in_window(self, window: int, confidence_level: float = 0.95) -> int:
+        """Most units of a further window that lie above the threshold.
+
+        A prediction, not a bound of the damage: by the beta-binomial distribution of
+        what a window of the same kind will show, over calibration samples and windows
+        together.  A later window with more than that was another kind of window.
+
+        Parameters
+        ----------
+        window : int
+            Number of units in it: right decisions, groups or days.
+        confidence_level : float, default=0.95
+            In (0, 1).
+
+        Returns
+        -------
+        int
+
+        Raises
+        ------
+        ValueError
+            For a level outside (0, 1), or a window of less than 0 units.
+
+        References
+        ----------
+        S. S. Wilks, "Statistical prediction with special reference to the problem of
+        tolerance limits", Annals of Mathematical Statistics 13 (1942).
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from rarecorrect.certify import certified_threshold
+        >>> c = certified_threshold(np.arange(1000.0), max_damage=0.01)
+        >>> c.most_in_window(1000), c.most_in_window(100)
+        (11, 2)
+        """
+        check_share(confidence_level, "confidence_level")
+        if window < 0:
+            raise ValueError(f"window must be 0 units or more, got {window}")
+        if not self.certified:
+            return 0  # nothing fires
+        a, b = self.n_allowed + 1, self.n_calibration - self.n_allowed
+        return int(betabinom.ppf(confidence_level, window, a, b))
 
     @property
     def comparison(self) -> dict[str, float]:
