@@ -201,7 +201,12 @@ class FeatureExtractor:
             for i, source in enumerate(self.sources_)
             if i in self._transformers and not keeps_fitted_state(source)
         ]
-        return fitted + ["the medians of missing values"] * (self._imputer is not None)
+        return fitted + ["the medians of missing values"] * self.fills_missing_
+
+    @property
+    def fills_missing_(self) -> bool:
+        """Whether missing values are filled with medians, and marked in columns."""
+        return self._imputer is not None
 
     def read(self, X: Any) -> Reading:
         """Labels, scores and features of `X`, in one pass of the model where possible.
