@@ -105,13 +105,15 @@ def above_raw_threshold(
     [False, False]
     """
     above = np.zeros(thresholds.size, dtype=bool)
-    distinct, codes = np.unique(thresholds, return_inverse=True)
-    if not rules or np.isposinf(distinct).all():
+    if not rules or np.isposinf(thresholds).all():
         return above
+    distinct, codes = thresholds[:1], None
+    if (thresholds != distinct).any():  # a sort is dearer than the product
+        distinct, codes = np.unique(thresholds, return_inverse=True)
     raw = _raw_scores(rules, Z)
     for i, rule in enumerate(rules):
         limits = np.array([_just_below(rule.raw_threshold(t)) for t in distinct])
-        above |= raw[:, i] > limits[codes]
+        above |= raw[:, i] > (limits if codes is None else limits[codes])
     return above
 
 
@@ -120,14 +122,15 @@ def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:
 
     All linear rules cost one matrix product.
     """
-    scores = np.full((len(Z), len(rules)), np.nan)
-    linear = [i for i, rule in enumerate(rules) if rule.coef is not None]
-    if linear:
-        weights = np.column_stack([rules[i].coef for i in linear])  # type: ignore[misc]
-        offsets = np.array([rules[i].intercept for i in linear])
-        with np.errstate(invalid="ignore", over="ignore"):  # rows that become NaN
-            scores[:, linear] = project(Z, weights) + offsets
+    if not rules:
+        return np.empty((len(Z), 0))
     others = [i for i, rule in enumerate(rules) if rule.coef is None]
+    # one that is not linear: a column of zeros, filled below
+    nothing = np.zeros(Z.shape[1])
+    forms = [nothing if rule.coef is None else rule.coef for rule in rules]
+    with np.errstate(invalid="ignore", over="ignore"):  # rows that become NaN
+        scores = project(Z, np.column_stack(forms))
+        scores += [rule.intercept for rule in rules]
     if others or not np.isfinite(scores).all():
         finite = np.isfinite(Z).all(axis=1)
         scores[~finite] = np.nan
