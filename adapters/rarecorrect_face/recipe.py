@@ -165,9 +165,9 @@ class Recipe:
     """
 
     size: str = "small"
-    epochs: int = 60
+    epochs: int = 45
     batch_size: int = 128
-    learning_rate: float = 0.002
+    learning_rate: float = 0.003
     weight_decay: float = 0.05
     schedule: str = "cosine"
     warmup_epochs: float = 2.0
@@ -185,8 +185,8 @@ class Recipe:
     shift: float = 4.0
     rotation: float = 10.0
     zoom: float = 0.1
-    erasing: float = 0.25
-    mixup: float = 0.2
+    erasing: float = 0.1
+    mixup: float = 0.0
     ten_crop: bool = False
     precision: str = "auto"
     channels_last: bool = True

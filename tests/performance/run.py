@@ -15,7 +15,10 @@ import numpy as np
 
 from rarecorrect import ErrorCorrector, FisherDetector
 from rarecorrect.certify import certified_threshold
+from rarecorrect.decisions import above_raw_threshold
+from rarecorrect.rule import Rule
 from rarecorrect.simulate import card_transactions
+from rarecorrect.tail_scale import TailScale
 
 _MEMORY = """
 import resource, sys
@@ -60,15 +63,23 @@ def fit_and_predict(rows: int, features: int) -> None:
     product = seconds(lambda: Z.T @ Z)
     fit = seconds(lambda: FisherDetector().fit(Z, y))
     detector = FisherDetector().fit(Z, y)
+    scale = TailScale.from_scores(detector.decision_function(Z[:10_000]))
     w = detector.coef_.T.astype(np.float32)
     bare = seconds(lambda: Z @ w)
     predict = seconds(lambda: detector.decision_function(Z))
+    rule = Rule("to 1", 1, detector, scale, coef=detector.coef_[0])
+    limits = np.full(rows, 20.0)
+    wide = Z.astype(float)
+    double = seconds(lambda: wide @ detector.coef_[0])
+    decide = seconds(lambda: above_raw_threshold([rule], wide, limits))
     print(f"rows x features            {rows:,} x {features}, float32")
     print(f"Z.T @ Z                    {product:.3f} s = 1")
     print(f"FisherDetector.fit         {fit / product:.2f}")
     print(f"peak memory of fit         {peak_over_input(rows, features):.2f} x input")
     print(f"Z @ w                      {bare:.3f} s = 1")
     print(f"decision_function          {predict / bare:.2f}")
+    print(f"the same in float64        {double:.3f} s = 1")
+    print(f"rows that a rule changes   {decide / double:.2f}")
     scores = detector.decision_function(Z)
     sort = seconds(lambda: np.sort(scores))
     certify = seconds(lambda: certified_threshold(scores, 0.001))
