@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -23,6 +24,16 @@ FOREST = ExtraTreesClassifier
 _MOST_JOBS = 1024
 # what decides; versions of scikit-learn differ in the rest
 _FOREST_NODES = {"left_child", "right_child", "feature", "threshold"}
+_TREE_NUMBERS = {
+    "left_children": "i",
+    "right_children": "i",
+    "split_indices": "i",
+    "default_left": "i",
+    "split_conditions": "if",
+    "base_weights": "if",
+    "loss_changes": "if",
+    "sum_hessian": "if",
+}
 _HISTOGRAM_NODES = {"left", "right", "feature_idx", "num_threshold", "is_leaf", "value"}
 
 
@@ -118,12 +129,68 @@ def _take_xgboost(model: Any) -> Parts:
 def _make_xgboost(parts: Parts, reader: Reader) -> Any:
     n_features = _n_features(parts, reader)
     require(parts["model"].dtype == np.uint8, "the model is no bytes")
-    text = bytearray(parts["model"].tobytes())
-    _check_booster(read_json(text, "the model"), n_features)
+    stored = read_json(parts["model"].tobytes(), "the model")
+    _check_booster(stored, n_features)
     require(all(map(_is_plain, parts["parameters"].values())), "parameters are not")
     model = _with(_xgboost()(), parts["parameters"])
-    model.load_model(text)
+    model.load_model(bytearray(_rebuilt(stored, n_features)))
     return model
+
+
+def _rebuilt(stored: Parts, n_features: int) -> bytes:
+    """A booster of today's XGBoost with the trees of another.
+
+    XGBoost crashes on files that are not as it writes them, so it gets none of the
+    stored text: only the numbers that decide, in a model of its own.
+    """
+    made = json.loads(_smallest_booster(n_features))
+    learner, model = made["learner"], made["learner"]["gradient_booster"]["model"]
+    score = stored["learner"]["learner_model_param"]["base_score"]
+    learner["learner_model_param"]["base_score"] = _base_score(score, made)
+    [empty] = model["trees"]
+    trees = stored["learner"]["gradient_booster"]["model"]["trees"]
+    model["trees"] = [
+        empty | _tree_numbers(tree, number, empty) for number, tree in enumerate(trees)
+    ]
+    model["gbtree_model_param"]["num_trees"] = str(len(trees))
+    model["tree_info"] = [0] * len(trees)
+    model["iteration_indptr"] = list(range(len(trees) + 1))
+    return json.dumps(made).encode()
+
+
+def _tree_numbers(tree: Parts, number: int, empty: Parts) -> Parts:
+    n, root = len(tree["left_children"]), empty["parents"]
+    left, right = tree["left_children"], tree["right_children"]
+    parents = root * n
+    for i in np.flatnonzero(np.array(left) != -1).tolist():
+        parents[left[i]] = parents[right[i]] = i
+    found = {
+        "id": number,
+        "parents": parents,
+        "split_type": [0] * n,
+        "tree_param": empty["tree_param"] | {"num_nodes": str(n)},
+    }
+    for name, kinds in _TREE_NUMBERS.items():
+        values = np.array(tree[name])
+        require(values.shape == (n,) and values.dtype.kind in kinds, f"{name} are not")
+        found[name] = values.tolist()
+    return found
+
+
+def _base_score(text: Any, made: Parts) -> str:
+    require(type(text) is str, "the base score is no text")
+    value = float(text.strip("[]"))
+    require(0 < value < 1, f"the base score {value} is no probability")
+    like = made["learner"]["learner_model_param"]["base_score"]
+    return f"[{value!r}]" if like.startswith("[") else repr(value)
+
+
+@cache
+def _smallest_booster(n_features: int) -> bytes:
+    """A booster of one leaf, as this version of XGBoost writes it."""
+    model = _xgboost()(n_estimators=1, n_jobs=1)
+    model.fit(np.zeros((2, n_features)), [0, 1])
+    return bytes(model.get_booster().save_raw("json"))
 
 
 def _check_booster(stored: Any, n_features: int) -> None:
@@ -164,6 +231,9 @@ def _check_boosted_tree(tree: Parts, number: int, n_features: int) -> None:
     )
     require(left.dtype == right.dtype == np.int64, "children are no numbers")
     _check_children(left, right, inner)
+    children = np.concatenate([left[inner], right[inner]])
+    whole = (right[~inner] == -1).all() and np.unique(children).size == children.size
+    require(whole and children.size == n - 1, f"tree {number} is not one tree")
     _check_columns(np.array(tree["split_indices"])[inner], n_features)
     require(not any(tree["split_type"]), "features are numbers, no categories")
     for name in ("parents", "split_conditions", "default_left", "split_type"):
