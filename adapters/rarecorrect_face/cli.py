@@ -1,8 +1,7 @@
-"""The command ``rarecorrect face``."""
+"""The command ``rarecorrect face``: its parts, and ``benchmark``."""
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Sequence
@@ -10,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from rarecorrect.progress import Progress, ShownProgress
 from rarecorrect_face.benchmark import (
@@ -20,40 +17,28 @@ from rarecorrect_face.benchmark import (
     run_benchmark,
     sources_of,
 )
+from rarecorrect_face.command_line import (
+    LEFT_OUT,
+    ManyValues,
+    format_option,
+    plainly,
+    show_table,
+)
+from rarecorrect_face.correct_command import correct
+from rarecorrect_face.evaluate_command import evaluate
 from rarecorrect_face.explain_command import explain
-from rarecorrect_face.loaders import FORMATS, Loaded, load_faces
+from rarecorrect_face.loaders import Loaded, load_faces
 from rarecorrect_face.networks import make_tables, rarest, torch_network
 from rarecorrect_face.plan import LEAVE_ONE_OUT, PROTOCOLS, RARE, Plan
+from rarecorrect_face.predict_command import predict
+from rarecorrect_face.recipe_options import choices_of, recipe_options
 from rarecorrect_face.report import write_results
 from rarecorrect_face.report_tables import reading_table
 from rarecorrect_face.statistics import CERTIFIED, readings
+from rarecorrect_face.train_command import train
 
-LEFT_OUT = 1  # exit code: results are there, but some input was left out
 _QUICK_EPOCHS = 3
 _QUICK_CLASSES = 2
-
-
-class ManyValues(click.Command):
-    """A command whose repeatable options take several values: ``--seeds 0 1 2``."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Write the option before every one of its values."""
-        several = {
-            name
-            for option in self.params
-            if isinstance(option, click.Option) and option.multiple
-            for name in option.opts
-        }
-        spelt: list[str] = []
-        current, n_values = "", 0
-        for arg in args:
-            if arg.startswith("--"):
-                current, n_values = arg, 0
-            elif current in several:
-                spelt += [current] if n_values else []
-                n_values += 1
-            spelt.append(arg)
-        return super().parse_args(ctx, spelt)
 
 
 @click.group()
@@ -61,7 +46,8 @@ def face() -> None:
     """Pictures of faces: networks that read emotions, and their correctors."""
 
 
-face.add_command(explain)
+for command in (train, evaluate, correct, predict, explain):
+    face.add_command(command)
 
 
 @face.command(cls=ManyValues)
@@ -76,13 +62,7 @@ face.add_command(explain)
     type=click.Path(exists=True, path_type=Path),
     help="Faces to train networks on: FER2013, RAF-DB, AffectNet, or folders.",
 )
-@click.option(
-    "--format",
-    type=click.Choice(["auto", *FORMATS]),
-    default="auto",
-    show_default=True,
-    help="Of --data.",
-)
+@format_option
 @click.option(
     "--out",
     required=True,
@@ -114,14 +94,7 @@ face.add_command(explain)
 )
 @click.option("--layers", multiple=True, help="To learn from; default: all.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True)
-@click.option("--device", help="To train on, such as cpu or cuda.")
-@click.option("--size", help="Of the network, such as small or base.")
-@click.option("--epochs", type=click.IntRange(min=1))
-@click.option(
-    "--recipe",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON file with choices for the training.",
-)
+@recipe_options
 def benchmark(
     features: tuple[Path, ...],
     data: Path | None,
@@ -136,10 +109,7 @@ def benchmark(
     background: int | None,
     layers: tuple[str, ...],
     jobs: int,
-    device: str | None,
-    size: str | None,
-    epochs: int | None,
-    recipe: Path | None,
+    **choices: Any,
 ) -> None:
     """Leave each class out of the training of a network, correct it, test.
 
@@ -150,41 +120,40 @@ def benchmark(
         raise click.UsageError("give either --data or --features")
     if any(seed < 0 for seed in seeds):
         raise click.UsageError(f"seeds must be 0 or more, got {min(seeds)}")
+    if any(text.startswith("seed=") for text in choices["settings"]):
+        raise click.UsageError("seeds go by --seeds, not by --set")
     plan = _plan(quick, protocol, background, layers)
     loaded: Loaded | None = None
-    try:
-        with ShownProgress() as progress:
-            if data is None:
-                tables = sources_of(features)
-                sources = dict.fromkeys(seeds, tables)
-            else:
-                progress.start(f"reading {data.name}")
-                loaded = load_faces(data, format)
-                choices = _choices(recipe, device=device, size=size, epochs=epochs)
-                if quick:
-                    choices.setdefault("epochs", _QUICK_EPOCHS)
-                    classes = classes or tuple(rarest(loaded.faces, _QUICK_CLASSES))
-                sources = _trained(
-                    loaded,
-                    out,
-                    choices,
-                    seeds=seeds,
-                    classes=classes,
-                    n_kept=images if protocol == RARE else 0,
-                    resume=resume,
-                    progress=progress,
-                )
-            result = run_benchmark(
-                sources,
-                plan,
+    with plainly(), ShownProgress() as progress:
+        if data is None:
+            tables = sources_of(features)
+            sources = dict.fromkeys(seeds, tables)
+        else:
+            progress.start(f"reading {data.name}")
+            loaded = load_faces(data, format)
+            choices = choices_of(**choices)
+            if quick:
+                choices.setdefault("epochs", _QUICK_EPOCHS)
+                classes = classes or tuple(rarest(loaded.faces, _QUICK_CLASSES))
+            sources = _trained(
+                loaded,
+                out,
+                choices,
+                seeds=seeds,
                 classes=classes,
-                checkpoints=out / "classes",
+                n_kept=images if protocol == RARE else 0,
                 resume=resume,
-                n_jobs=jobs,
                 progress=progress,
             )
-    except (ValueError, FileNotFoundError, ImportError) as error:
-        raise click.UsageError(str(error)) from error
+        result = run_benchmark(
+            sources,
+            plan,
+            classes=classes,
+            checkpoints=out / "classes",
+            resume=resume,
+            n_jobs=jobs,
+            progress=progress,
+        )
     report = "" if loaded is None else str(loaded.report)
     faces = None if loaded is None else loaded.faces
     files = write_results(result, out, _command(), report, faces=faces)
@@ -204,19 +173,6 @@ def _plan(
     if layers:
         choices["layers"] = tuple(layers)
     return Plan.quick(**choices) if quick else Plan(**choices)
-
-
-def _choices(recipe: Path | None, **given: Any) -> dict[str, Any]:
-    """Choices for the training from a file, and above them those given."""
-    found: dict[str, Any] = {}
-    if recipe is not None:
-        try:
-            found = json.loads(recipe.read_text(encoding="utf-8"))
-        except ValueError as error:
-            raise ValueError(f"{recipe.name} is no JSON file: {error}") from error
-        if not isinstance(found, dict):
-            raise ValueError(f"{recipe.name} must hold choices by name")
-    return found | {name: value for name, value in given.items() if value is not None}
 
 
 def _trained(
@@ -248,15 +204,8 @@ def _show(result: BenchmarkResult) -> None:
     found = readings(result.cases, result.plan)
     found["low"] = found["high"] = float("nan")  # the files have the intervals
     shown = reading_table(found, CERTIFIED)
-    table = Table(title=shown.title)
-    for name in shown.header:
-        table.add_column(name)
-    for row in shown.rows:
-        table.add_row(*row)
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=160)
-    console.print(table)
+    rows = [dict(zip(shown.header, row, strict=True)) for row in shown.rows]
+    show_table(shown.title, rows)
 
 
 def _command() -> str:
