@@ -218,6 +218,23 @@ def test_a_patch_changes_what_it_learnt(
     assert fix.classes_.tolist() == ["angry", "happy", "sad"]
 
 
+@pytest.mark.parametrize("detector", ["auto", "trees"])
+def test_detectors_get_the_budget_and_the_seed(
+    network: Path, folders: Path, tmp_path: Path, detector: str
+) -> None:
+    out = tmp_path / "fix.rarecorrect"
+    command = (*correct(network, folders, out), "--detector", detector, "--seed", 3)
+    found = run(*command)
+    assert found.exit_code == 0, found.output
+    fix = rarecorrect.load(out, estimator=load(network).as_model(()))
+    (rule,) = fix.rules_
+    if detector == "auto":
+        assert rule.detector.max_damage == pytest.approx(fix.max_damage, rel=0.6)
+        assert rule.detector.max_damage > 0.01  # the default of the detector
+    else:
+        assert rule.detector.random_state == 3
+
+
 def test_pictures_that_teach_nothing_are_named(
     data: Path, network: Path, folders: Path, tmp_path: Path
 ) -> None:
