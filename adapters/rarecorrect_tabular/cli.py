@@ -11,16 +11,24 @@ from rich.console import Console
 from rich.table import Table
 
 from rarecorrect.progress import ShownProgress
+from rarecorrect_tabular.backtest_command import backtest
 from rarecorrect_tabular.benchmark import BenchmarkResult, run_benchmark
+from rarecorrect_tabular.fit_command import fit
 from rarecorrect_tabular.loader import load_transactions
 from rarecorrect_tabular.protocol import Plan
 from rarecorrect_tabular.report import gain_table, write_results
+from rarecorrect_tabular.review_list_command import review_list
+from rarecorrect_tabular.score_command import score
 from rarecorrect_tabular.statistics import separability_verdicts
 
 
 @click.group()
 def tabular() -> None:
     """Tables of transactions: fraud, network traffic."""
+
+
+for command in (backtest, fit, review_list, score):
+    tabular.add_command(command)
 
 
 @tabular.command()

@@ -1,0 +1,303 @@
+"""What would have happened: fit on the past of a file, judged on the days after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rarecorrect.metrics import clopper_pearson
+from rarecorrect.progress import Progress
+from rarecorrect_tabular.desk_fit import DIRECTIONS, DeskFit, DeskPlan, fit_survey
+from rarecorrect_tabular.desk_metrics import (
+    average_precision,
+    day_interval,
+    precision_at,
+    recall_at,
+)
+from rarecorrect_tabular.desk_model import Desk, DeskModel
+from rarecorrect_tabular.desk_score import decided
+from rarecorrect_tabular.desk_survey import DeskColumns, Survey, survey
+from rarecorrect_tabular.transactions import TransactionFile, whole_days
+
+Array = npt.NDArray[Any]
+
+_KINDS = {(0, 1): ("missed frauds", "raised"), (1, 0): ("false alarms", "cleared")}
+
+
+@dataclass(frozen=True, slots=True)
+class Backtest:
+    """A fit on the past, and what happened next.
+
+    Attributes
+    ----------
+    fit : DeskFit
+    plan : DeskPlan
+    days : dict of str to DataFrame
+        By direction, counts of each day, indexed by day: ``rows``, ``right``,
+        ``damaged``, ``errors``, ``repaired``, ``changed``.
+    dates : bool
+        Whether days are counted from 1970.
+    at_cap : dict of str to float
+        Precision, recall and average precision of the ranking of new alerts.
+    """
+
+    fit: DeskFit
+    plan: DeskPlan
+    days: dict[str, pd.DataFrame]
+    dates: bool
+    at_cap: dict[str, float]
+
+    def table(self, every: int = 7) -> pd.DataFrame:
+        """Promised and realised, window by window.
+
+        Parameters
+        ----------
+        every : int, default=7
+            Days of a window.
+
+        Returns
+        -------
+        DataFrame
+            Intervals of shares are Clopper-Pearson at 95 %, with rows taken for
+            independent; ``over`` where the lower end lies above the promise.
+        """
+        return pd.DataFrame(
+            [
+                self._window(kind, part, first)
+                for kind, counts in self.days.items()
+                for first, part in _windows(counts, every)
+            ]
+        )
+
+    def lines(self, every: int = 7) -> list[str]:
+        """What it comes to.
+
+        Parameters
+        ----------
+        every : int, default=7
+
+        Returns
+        -------
+        list of str
+        """
+        table, told = self.table(every), []
+        for kind, counts in self.days.items():
+            part = table[table["direction"] == kind]
+            promised = part["promised damage"].iloc[0]
+            damaged, right = int(counts["damaged"].sum()), int(counts["right"].sum())
+            if np.isnan(promised):
+                told.append(f"{kind}: no damage was promised")
+            else:
+                told.append(
+                    f"{kind}: promised damage {100 * promised:g} %, realised "
+                    f"{_percent(damaged, right)}; "
+                    f"over in {int(part['over'].sum())} of {len(part)} windows"
+                )
+            n, found = int(counts["errors"].sum()), int(counts["repaired"].sum())
+            interval = day_interval(counts["repaired"], counts["errors"])
+            told.append(
+                f"{kind}: {found:,} of {n:,} repaired"
+                + (
+                    f" ({found / n:.0%}; whole days drawn: "
+                    f"{interval[0]:.0%} to {interval[1]:.0%})"
+                    if n
+                    else ""
+                )
+            )
+            if self.plan.cap is not None:
+                above = int((counts["changed"] > self.plan.cap).sum())
+                told.append(
+                    f"{kind}: more than {self.plan.cap:,} changes on {above} of "
+                    f"{len(counts)} days, promised on 10 % of days at most"
+                )
+        for name, value in self.at_cap.items():
+            told.append(f"{name}: {value:.3f}")
+        return told
+
+    def _window(self, kind: str, part: pd.DataFrame, first: int) -> dict[str, Any]:
+        right, damaged = int(part["right"].sum()), int(part["damaged"].sum())
+        errors, repaired = int(part["errors"].sum()), int(part["repaired"].sum())
+        low, high = _interval(damaged, right)
+        promised = self._promised(kind)
+        caught_low, caught_high = _interval(repaired, errors)
+        cap = np.inf if self.plan.cap is None else self.plan.cap
+        day = np.datetime64(int(first), "D") if self.dates else int(first)
+        return {
+            "direction": kind,
+            "from": str(day),
+            "days": len(part),
+            "rows": int(part["rows"].sum()),
+            "right": right,
+            "damaged": damaged,
+            "promised damage": promised,
+            "realised damage": damaged / right if right else np.nan,
+            "low": low,
+            "high": high,
+            "over": bool(low > promised),
+            "errors": errors,
+            "repaired": repaired,
+            "recall": repaired / errors if errors else np.nan,
+            "recall low": caught_low,
+            "recall high": caught_high,
+            "changes a day": float(part["changed"].mean()),
+            "most changes": int(part["changed"].max()),
+            "days above cap": int((part["changed"] > cap).sum()),
+        }
+
+    def _promised(self, kind: str) -> float:
+        """The share that the certificate in force bounds; NaN without one."""
+        book = self.fit.corrector.rules_
+        entry = book.entry("damage") if book.certified else None
+        if entry is None or "damage" not in book.budgets:
+            return np.nan
+        found = entry.certificates
+        legacy = 0 if kind == "missed frauds" else 1
+        certificate = found.get(legacy, found.get(None))
+        if certificate is None or not certificate.certified:
+            return np.nan
+        return float(certificate.max_damage)
+
+
+def backtest_file(
+    file: TransactionFile,
+    columns: DeskColumns,
+    model: DeskModel,
+    plan: DeskPlan,
+    *,
+    test_days: int = 28,
+    label_delay: int = 7,
+    cases: TransactionFile | None = None,
+    progress: Progress | None = None,
+) -> Backtest:
+    """Fit as one could have done before the last days, and judge on these.
+
+    Parameters
+    ----------
+    file, columns, model, plan, cases, progress
+        As in :func:`~rarecorrect_tabular.desk_fit.fit_file`.
+    test_days : int, default=28
+        Last days with complete labels, that nothing is learnt from.
+    label_delay : int, default=7
+        Days that a label takes: on the day of the fit, later ones were not known.
+
+    Returns
+    -------
+    Backtest
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to fit on before the test days, or a case lies in them.
+    """
+    progress = progress or Progress()
+    columns.features_in(file)
+    whole = survey(file, columns, model, progress)
+    complete = whole.complete_days()
+    if complete.size == 0:
+        raise ValueError("no day has complete labels: there is nothing to judge by")
+    end = int(complete[-1])
+    cut = end - test_days
+    if cut < whole.days[0]:
+        raise ValueError(
+            f"labels are complete on {whole.text(whole.days[0])} to {whole.text(end)}: "
+            f"no day is left before {test_days} test days; ask for fewer"
+        )
+    if cases is not None:
+        last = int(whole_days(cases.rows([columns.time])[columns.time]).max())
+        if last > cut:
+            raise ValueError(
+                f"{cases.path.name} holds a case of {whole.text(last)}, and the test "
+                f"days begin on {whole.text(cut + 1)}: leave later cases out"
+            )
+    known = whole.as_of(cut, label_delay)
+    fit = fit_survey(file, columns, model, plan, known, cases=cases, progress=progress)
+    later = whole.usable & (whole.day > cut) & (whole.day <= end)
+    rows = _judged(Desk(fit.corrector), file, whole, later, progress)
+    days = {
+        _KINDS[pair][0]: _counts(rows, pair, pooled=plan.direction == "raise")
+        for pair in DIRECTIONS[plan.direction]
+    }
+    return Backtest(fit, plan, days, whole.dates, _at_cap(rows, plan))
+
+
+def _judged(
+    desk: Desk,
+    file: TransactionFile,
+    whole: Survey,
+    later: npt.NDArray[np.bool_],
+    progress: Progress,
+) -> pd.DataFrame:
+    """Decisions on the test days whose outcome is known, a few bytes a row."""
+    progress.task("judging", file.n_blocks or 0)
+    found, nothing = [], np.zeros(0, dtype=bool)
+    for start, block in file.blocks(desk.columns):
+        places = np.flatnonzero(later[start : start + len(block)])
+        if places.size:
+            part = block.iloc[places].reset_index(drop=True)
+            rows = decided(desk, part, nothing)
+            rows = rows[["legacy", "proposed", "changed", "score"]]
+            found.append(
+                rows.assign(
+                    day=whole.day[start + places], label=whole.label[start + places]
+                )
+            )
+        progress.step(f"{start + len(block):,} rows")
+    return pd.concat(found, ignore_index=True)
+
+
+def _counts(rows: pd.DataFrame, pair: tuple[int, int], *, pooled: bool) -> pd.DataFrame:
+    legacy, label = pair
+    before, after = rows["legacy"], rows["proposed"]
+    mine = pd.Series(True, rows.index) if pooled else before == legacy
+    right = mine & (before == rows["label"])
+    error = (before == legacy) & (rows["label"] == label)
+    marks = pd.DataFrame(
+        {
+            "rows": 1,
+            "right": right,
+            "damaged": right & (after != before),
+            "errors": error,
+            "repaired": error & (after == label),
+            "changed": rows["changed"] & (before == legacy),
+        }
+    )
+    return marks.groupby(rows["day"].to_numpy()).sum().astype(int)
+
+
+def _at_cap(rows: pd.DataFrame, plan: DeskPlan) -> dict[str, float]:
+    """How well new alerts are ranked, whatever the threshold."""
+    passed = rows[(rows["legacy"] == 0) & rows["label"].notna()]
+    if plan.cap is None or plan.direction == "clear" or passed.empty:
+        return {}
+    fraud = passed["label"].to_numpy() == 1
+    score = passed["score"].fillna(-np.inf).to_numpy()
+    day = passed["day"].to_numpy()
+    where = f"at {plan.cap:,} new alerts a day"
+    return {
+        f"precision {where}": precision_at(score, fraud, day, plan.cap),
+        f"recall of missed frauds {where}": recall_at(score, fraud, day, plan.cap),
+        "average precision on passed rows": average_precision(score, fraud),
+    }
+
+
+def _windows(counts: pd.DataFrame, every: int) -> list[tuple[int, pd.DataFrame]]:
+    first = int(counts.index[0])
+    codes = (counts.index.to_numpy() - first) // every
+    return [
+        (first + int(code) * every, counts[codes == code]) for code in np.unique(codes)
+    ]
+
+
+def _interval(k: int, n: int) -> tuple[float, float]:
+    return clopper_pearson(k, n) if n else (np.nan, np.nan)
+
+
+def _percent(k: int, n: int) -> str:
+    if n == 0:
+        return "nothing: no right decision"
+    low, high = clopper_pearson(k, n)
+    return f"{100 * k / n:.3f} % ({100 * low:.3f} to {100 * high:.3f} %)"

@@ -1,0 +1,227 @@
+"""What the commands of the fraud desk have in common."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from rarecorrect import load
+from rarecorrect.detectors import (
+    BoostingDetector,
+    CascadeDetector,
+    FisherDetector,
+    IntervalDetector,
+    LogisticDetector,
+    TreesDetector,
+)
+from rarecorrect_tabular.desk_fit import DeskPlan
+from rarecorrect_tabular.desk_model import Desk, DeskModel
+from rarecorrect_tabular.desk_survey import DeskColumns
+
+NOT_ALL = 1  # exit code: the file is there, but something was left out
+PATH = click.Path(path_type=Path)
+DETECTORS: dict[str, Callable[[], Any]] = {
+    "auto": lambda: "auto",
+    "boosting": BoostingDetector,
+    "cascade": CascadeDetector,
+    "fisher": FisherDetector,
+    "interval": IntervalDetector,
+    "logistic": LogisticDetector,
+    "trees": TreesDetector,
+}
+_Command = Callable[..., Any]
+
+_OPTIONS = (
+    click.option("--data", type=PATH, required=True, help="Parquet or CSV."),
+    click.option("--label", required=True, help="Column: 1 fraud, 0 none, or empty."),
+    click.option("--time", required=True, help="Column: dates, or numbers of days."),
+    click.option("--score-column", help="The model in service: a column of scores."),
+    click.option("--model", type=PATH, help="Or its trees: .json, .ubj, .txt."),
+    click.option("--threshold", type=float, default=0.5, show_default=True),
+    click.option("--score-range", type=(float, float), help="Of --score-column."),
+    click.option("--errors", type=PATH, help="New cases; else all known errors."),
+    click.option("--id", help="Column: the transaction."),
+    click.option("--groups", help="Column: customer, say; rows of one are alike."),
+    click.option("--decided", help="Column: 1 if declined, so without an outcome."),
+    click.option("--label-time", help="Column: when the label became known."),
+    click.option("--features", multiple=True, help="Column; repeatable. Else all."),
+    click.option("--drop", multiple=True, help="Column that is no feature."),
+    click.option(
+        "--detector", type=click.Choice(list(DETECTORS)), default="auto",
+        show_default=True,
+    ),
+    click.option("--max-damage", type=float, help="0.001 if nothing else is set."),
+    click.option(
+        "--clear-damage", type=float, default=0.01, show_default=True,
+        help="Share of caught frauds that may be cleared.",
+    ),
+    click.option("--alert-budget", help="25/day, or a share of traffic."),
+    click.option(
+        "--raise-only", "direction", flag_value="raise", default="raise",
+        help="Missed frauds become alerts (default).",
+    ),
+    click.option("--clear-only", "direction", flag_value="clear"),
+    click.option("--both", "direction", flag_value="both"),
+    click.option("--time-margin", type=float, default=0.0, show_default=True),
+    click.option("--calibrate-from", help="First day that calibrates."),
+    click.option("--no-ledger", is_flag=True, help="Certify once, at full confidence."),
+    click.option("--seed", type=int, default=0, show_default=True),
+)  # fmt: skip
+
+
+def fit_options(command: _Command) -> _Command:
+    """Give a command the options that say what to fit on.
+
+    Parameters
+    ----------
+    command : callable
+
+    Returns
+    -------
+    callable
+    """
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def model_from(options: dict[str, Any]) -> DeskModel:
+    """The model in service that options name.
+
+    Parameters
+    ----------
+    options : dict
+
+    Returns
+    -------
+    DeskModel
+    """
+    column, path = options["score_column"], options["model"]
+    if (column is None) == (path is None):
+        raise click.UsageError("give one of --score-column and --model")
+    if path is not None:
+        return DeskModel.of_trees(path, options["threshold"])
+    return DeskModel.of_score(column, options["threshold"], options["score_range"])
+
+
+def columns_from(options: dict[str, Any]) -> DeskColumns:
+    """The roles of columns that options name.
+
+    Parameters
+    ----------
+    options : dict
+
+    Returns
+    -------
+    DeskColumns
+    """
+    names = (
+        "label",
+        "time",
+        "id",
+        "groups",
+        "decided",
+        "label_time",
+        "features",
+        "drop",
+    )
+    return DeskColumns(**{name: options[name] for name in names})
+
+
+def plan_from(options: dict[str, Any]) -> DeskPlan:
+    """What to correct, and at what cost, as options say.
+
+    Parameters
+    ----------
+    options : dict
+
+    Returns
+    -------
+    DeskPlan
+    """
+    damage, alerts = options["max_damage"], _budget(options["alert_budget"])
+    if damage is None and alerts is None:
+        damage = 0.001
+    plan = DeskPlan(
+        direction=options["direction"],
+        max_damage=damage,
+        clear_damage=options["clear_damage"],
+        alert_budget=alerts,
+        detector=DETECTORS[options["detector"]](),
+        time_margin=options["time_margin"],
+        ledger=not options["no_ledger"],
+        calibrate_from=_day(options["calibrate_from"]),
+        seed=options["seed"],
+    )
+    _ = plan.cap  # refuses what is no budget
+    return plan
+
+
+def desk_from(corrector: Path, model: Path | None) -> Desk:
+    """The corrector of a file, around its model.
+
+    Parameters
+    ----------
+    corrector : Path
+    model : Path or None
+        Boosted trees, which the file does not hold.
+
+    Returns
+    -------
+    Desk
+    """
+    if not corrector.is_file():
+        raise FileNotFoundError(f"no file {str(corrector)!r}")
+    if model is None:
+        try:
+            return Desk(load(corrector))
+        except ValueError as error:
+            if "estimator" not in str(error):
+                raise
+            raise ValueError(
+                f"{corrector.name!r} does not hold its trees: name them with --model"
+            ) from error
+    found = load(corrector, estimator=DeskModel.of_trees(model).model)
+    return Desk(found)
+
+
+@contextmanager
+def plainly() -> Iterator[None]:
+    """Say warnings and errors of bad input in one line each, without a traceback."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", UserWarning)
+        try:
+            yield
+        except (ValueError, TypeError, OSError, ImportError) as error:
+            raise click.UsageError(_one_line(error)) from error
+        finally:
+            for text in dict.fromkeys(str(one.message) for one in found):
+                click.echo(f"Warning: {_one_line(text)}", err=True)
+
+
+def _budget(text: str | None) -> float | str | None:
+    if text is None or "/" in text:
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def _day(text: str | None) -> int | None:
+    if text is None or re.fullmatch(r"-?\d+", text):
+        return None if text is None else int(text)
+    return int(np.datetime64(text, "D").astype(np.int64))
+
+
+def _one_line(text: object) -> str:
+    joined = " ".join(str(text).split())
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in joined)

@@ -1,0 +1,297 @@
+"""First pass through a transaction file: what every row could serve for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from rarecorrect.progress import Progress
+from rarecorrect_tabular.desk_model import DeskModel
+from rarecorrect_tabular.transactions import (
+    NO_DAY,
+    Days,
+    TransactionFile,
+    binary_labels,
+    day_text,
+    hashed,
+    repeated_ids,
+    whole_days,
+)
+
+Array = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class DeskColumns:
+    """Roles of columns.
+
+    Attributes
+    ----------
+    label : str
+        1: fraud, 0: none, empty: not known yet.
+    time : str
+        When it happened.
+    id, groups : str or None
+        Of the transaction, and of the customer, say.
+    decided : str or None
+        1 where a transaction was declined, so that nobody will ever know its outcome.
+    label_time : str or None
+        When the label became known.
+    features : tuple of str
+        What rules read, beside the score; empty: every other column.
+    drop : tuple of str
+        Columns that are no features.
+    """
+
+    label: str
+    time: str
+    id: str | None = None
+    groups: str | None = None
+    decided: str | None = None
+    label_time: str | None = None
+    features: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+
+    @property
+    def roles(self) -> list[str]:
+        """Columns with a role."""
+        named = (
+            self.label,
+            self.time,
+            self.id,
+            self.groups,
+            self.decided,
+            self.label_time,
+        )
+        return [name for name in named if name is not None]
+
+    @property
+    def texts(self) -> list[str]:
+        """Columns that are texts whatever they look like."""
+        return [name for name in (self.id, self.groups) if name is not None]
+
+    def features_in(self, file: TransactionFile) -> list[str]:
+        """Columns that rules may read.
+
+        Parameters
+        ----------
+        file : TransactionFile
+
+        Returns
+        -------
+        list of str
+
+        Raises
+        ------
+        ValueError
+            For a column that is not there, the label among the features, or no
+            feature at all.
+        """
+        file.check([*self.roles, *self.features, *self.drop])
+        if self.label in self.features:
+            raise ValueError(f"the label {self.label!r} cannot be a feature")
+        aside = {*self.roles, *self.drop}
+        named = self.features or tuple(c for c in file.columns if c not in aside)
+        found = [c for c in named if c not in self.drop]
+        if not found:
+            raise ValueError("no column is left as a feature; drop fewer")
+        return found
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Survey:
+    """What every row could serve for.
+
+    Attributes
+    ----------
+    day : ndarray of int
+        ``NO_DAY`` where the time is missing.
+    label : ndarray of float
+        NaN where the outcome is not known, or never will be.
+    answer : ndarray of int
+        Of the model in service.
+    declined : ndarray of bool
+    usable : ndarray of bool
+        Rows with a day, an answer, and an id that no earlier row has.
+    aside : Counter of str
+        Why rows are not usable, and how many.
+    group : ndarray or None
+    id : ndarray or None
+        Hashed.
+    dates : bool
+        Whether days are counted from 1970.
+    """
+
+    day: Days
+    label: npt.NDArray[np.float64]
+    answer: npt.NDArray[np.int8]
+    declined: Mask
+    usable: Mask
+    aside: Counter[str]
+    group: Array | None
+    id: Array | None
+    dates: bool
+
+    @property
+    def right(self) -> Mask:
+        """Rows known to be answered rightly."""
+        return np.asarray(self.usable & (self.label == self.answer))
+
+    @property
+    def wrong(self) -> Mask:
+        """Rows known to be answered wrongly."""
+        return np.asarray(
+            self.usable & ~np.isnan(self.label) & (self.label != self.answer)
+        )
+
+    @property
+    def days(self) -> Days:
+        """Days that have a usable row, in order."""
+        return np.unique(self.day[self.usable])
+
+    def text(self, day: int) -> str:
+        """A day as people write it."""
+        return day_text(int(day), dates=self.dates)
+
+    def complete_days(self) -> Days:
+        """Days on which no outcome is missing that will come, and one is known."""
+        waiting = self.usable & np.isnan(self.label) & ~self.declined
+        known = self.usable & ~np.isnan(self.label)
+        return np.setdiff1d(np.unique(self.day[known]), self.day[waiting])
+
+    def as_of(self, last: int, label_delay: int = 0) -> Survey:
+        """What was known at the end of a day.
+
+        Parameters
+        ----------
+        last : int
+            No later row is usable.
+        label_delay : int, default=0
+            Days that a label takes.
+
+        Returns
+        -------
+        Survey
+        """
+        label = np.where(self.day > last - label_delay, np.nan, self.label)
+        usable = self.usable & (self.day <= last)
+        return replace(self, label=label, usable=usable)
+
+
+def survey(
+    file: TransactionFile,
+    columns: DeskColumns,
+    model: DeskModel,
+    progress: Progress | None = None,
+) -> Survey:
+    """Read roles and answers of all rows, in blocks.
+
+    Parameters
+    ----------
+    file : TransactionFile
+    columns : DeskColumns
+    model : DeskModel
+    progress : Progress, optional
+
+    Returns
+    -------
+    Survey
+
+    Raises
+    ------
+    ValueError
+        For a column that is not there, labels that are not 0 and 1, times that cannot
+        be read, a file without rows.
+    """
+    progress = progress or Progress()
+    file.check(model.columns)
+    progress.start(f"reading {file.path.name}")
+    again = repeated_ids(file, columns.id)
+    parts: dict[str, list[Array]] = {}
+    reasons: Counter[str] = Counter()
+    wanted, dates = [*columns.roles, *model.columns], True
+    for start, rows in file.blocks(wanted, texts=columns.texts):
+        found = _block(rows, columns, model, again[start : start + len(rows)])
+        flaws = found.pop("flaw")
+        reasons.update(flaws[flaws != ""].tolist())
+        for name, values in found.items():
+            parts.setdefault(name, []).append(values)
+        dates = not pd.api.types.is_numeric_dtype(rows[columns.time])
+    if not parts:
+        raise ValueError(f"{file.path.name!r} has no rows")
+    whole: dict[str, Any] = {name: np.concatenate(p) for name, p in parts.items()}
+    _forget_later_labels(whole)
+    fields = {"group": None, "id": None, **whole}
+    return Survey(aside=reasons, dates=dates, **fields)
+
+
+def gather(
+    file: TransactionFile,
+    columns: list[str],
+    rows: npt.NDArray[np.intp],
+    progress: Progress | None = None,
+) -> pd.DataFrame:
+    """Rows of a file by their places.
+
+    Parameters
+    ----------
+    file : TransactionFile
+    columns : list of str
+    rows : ndarray of int
+        Rising.
+    progress : Progress, optional
+
+    Returns
+    -------
+    DataFrame
+    """
+    progress, found = progress or Progress(), []
+    progress.start(f"reading {rows.size:,} rows of {file.path.name}")
+    for start, block in file.blocks(columns):
+        first, last = np.searchsorted(rows, [start, start + len(block)])
+        if last > first:
+            found.append(block.iloc[rows[first:last] - start])
+    return (
+        pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
+    )
+
+
+def _block(
+    rows: pd.DataFrame, columns: DeskColumns, model: DeskModel, again: Mask
+) -> dict[str, Array]:
+    flaw = model.flaws(rows)
+    day = whole_days(rows[columns.time])
+    flaw[(flaw == "") & (day == NO_DAY)] = f"{columns.time} is missing"
+    if again.size:
+        flaw[(flaw == "") & again] = "id seen before"
+    found: dict[str, Any] = {
+        "day": day,
+        "label": binary_labels(rows[columns.label]),
+        "answer": model.answers(rows).astype(np.int8),
+        "declined": np.zeros(len(rows), dtype=bool),
+    }
+    if columns.decided is not None:
+        found["declined"] = binary_labels(rows[columns.decided]) == 1
+        found["label"][found["declined"]] = np.nan
+    if columns.label_time is not None:
+        found["label_day"] = whole_days(rows[columns.label_time])
+    if columns.groups is not None:
+        missing = rows[columns.groups].isna().to_numpy()
+        flaw[(flaw == "") & missing] = f"{columns.groups} is missing"
+        found["group"] = hashed(rows[columns.groups])
+    if columns.id is not None:
+        found["id"] = hashed(rows[columns.id])
+    return found | {"usable": flaw == "", "flaw": flaw}
+
+
+def _forget_later_labels(whole: dict[str, Any]) -> None:
+    """Labels that became known after the last row came from the future."""
+    if (known := whole.pop("label_day", None)) is not None:
+        last = whole["day"].max()
+        whole["label"][known > last] = np.nan

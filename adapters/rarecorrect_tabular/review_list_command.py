@@ -1,0 +1,72 @@
+"""The command ``rarecorrect tabular review-list``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+import numpy as np
+import pandas as pd
+
+from rarecorrect.progress import ShownProgress
+from rarecorrect.whole_file import write_whole
+from rarecorrect_tabular.desk_options import NOT_ALL, PATH, desk_from, plainly
+from rarecorrect_tabular.transactions import (
+    TableWriter,
+    TransactionFile,
+    binary_labels,
+    check_ending,
+)
+
+
+@click.command("review-list")
+@click.option("--corrector", type=PATH, required=True, help="From `tabular fit`.")
+@click.option("--data", type=PATH, required=True, help="Recent rows, all of them.")
+@click.option("--label", help="Column: outcomes as far as they are known.")
+@click.option("--model", type=PATH, help="Its trees, where it was fitted with --model.")
+@click.option("--out", type=PATH, required=True, help="Parquet or CSV.")
+@click.pass_context
+def review_list(
+    ctx: click.Context,
+    /,
+    corrector: Path,
+    data: Path,
+    label: str | None,
+    model: Path | None,
+    out: Path,
+) -> None:
+    """Say which rows to review next, for the cheapest certificate of a damage.
+
+    Fill in their labels, ask again with --label, and certify all rows once nothing is
+    asked for.  Exit code 1: some rows cannot be scored, and were left out.
+    """
+    with plainly(), ShownProgress() as progress:
+        check_ending(out)
+        file = TransactionFile.open(data)
+        file.check([label])
+        desk = desk_from(corrector, model)
+        file.check(desk.columns)
+        progress.start(f"reading {file.path.name}")
+        rows = file.rows(file.columns)
+        known = np.full(len(rows), np.nan)
+        if label is not None:
+            known = binary_labels(rows[label])
+        readable, reasons = desk.readable(rows[desk.columns])
+        good = np.flatnonzero(reasons == "")
+        todo = desk.corrector.label_next(readable.iloc[good], known[good])
+        places = good[todo.rows]
+        wanted = rows.iloc[places].assign(row=places)
+        write_whole(out, lambda part: _write(part, wanted))
+    asked = f"{todo.rows.size:,} rows to review" if todo.rows.size else "nothing to do"
+    click.echo(f"{asked}: {todo.reason}")
+    for reason, n in pd.Series(reasons[reasons != ""]).value_counts().items():
+        click.echo(f"left out: {reason} ({n:,} rows)")
+    click.echo(str(out))
+    if good.size < len(rows):
+        ctx.exit(NOT_ALL)
+
+
+def _write(path: Path, rows: pd.DataFrame) -> None:
+    writer = TableWriter(path)
+    writer.write(rows)
+    writer.close()

@@ -1,0 +1,56 @@
+"""The command ``rarecorrect tabular score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from rarecorrect.progress import ShownProgress
+from rarecorrect_tabular.desk_options import NOT_ALL, PATH, desk_from, plainly
+from rarecorrect_tabular.desk_score import ScorePlan, score_file
+from rarecorrect_tabular.transactions import TransactionFile
+
+
+@click.command()
+@click.option("--corrector", type=PATH, required=True, help="From `tabular fit`.")
+@click.option("--data", type=PATH, required=True, help="Parquet or CSV.")
+@click.option("--out", type=PATH, required=True, help="Parquet or CSV.")
+@click.option("--model", type=PATH, help="Its trees, where it was fitted with --model.")
+@click.option("--id", help="Column: the transaction; the same id is scored once.")
+@click.option("--time", help="Column: when; for --daily-cap.")
+@click.option("--shadow", is_flag=True, help="Only say what would be changed.")
+@click.option("--all", "all_rows", is_flag=True, help="Write unchanged rows too.")
+@click.option("--daily-cap", type=int, help="New alerts a day, the highest ones.")
+@click.option("--value", help="Column: amount at stake, for the order under the cap.")
+@click.option("--review-cost", type=float, default=1.0, show_default=True)
+@click.pass_context
+def score(
+    ctx: click.Context,
+    /,
+    corrector: Path,
+    data: Path,
+    out: Path,
+    model: Path | None,
+    id: str | None,
+    time: str | None,
+    shadow: bool,
+    all_rows: bool,
+    daily_cap: int | None,
+    value: str | None,
+    review_cost: float,
+) -> None:
+    """Write what is changed, by which rule; the output is there whole or not at all.
+
+    Exit code 1: the output is there, but some rows could not be scored.
+    """
+    with plainly(), ShownProgress() as progress:
+        plan = ScorePlan(id, time, shadow, all_rows, daily_cap, value, review_cost)
+        file = TransactionFile.open(data)
+        desk = desk_from(corrector, model)
+        tally = score_file(desk, file, out, plan, progress)
+    for line in tally.lines(plan):
+        click.echo(line)
+    click.echo(str(out))
+    if tally.not_scored:
+        ctx.exit(NOT_ALL)

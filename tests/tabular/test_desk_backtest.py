@@ -1,0 +1,142 @@
+"""``rarecorrect tabular backtest``: what was promised, and what happened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner
+
+from rarecorrect.simulate import FraudType, card_transactions
+from rarecorrect_tabular.cli import tabular
+from rarecorrect_tabular.desk_backtest import Backtest, backtest_file
+from rarecorrect_tabular.desk_fit import DeskPlan
+from rarecorrect_tabular.desk_model import DeskModel
+from rarecorrect_tabular.desk_survey import DeskColumns
+from rarecorrect_tabular.transactions import TransactionFile
+
+FEATURES = (
+    "amount",
+    "night",
+    "amount_ratio",
+    "seconds_since_last",
+    "customer_count_1d",
+)
+COLUMNS = DeskColumns("is_fraud", "time", features=FEATURES)
+MODEL = DeskModel.of_score("score")
+PLAN = DeskPlan(detector=None, max_damage=0.01)
+
+
+def cards(seed: int = 0) -> pd.DataFrame:
+    kind = FraudType("1", "card_testing", start_day=0, rate=0.02)
+    n = 16_000
+    frame = card_transactions(n, n_days=80, fraud_types=[kind], random_state=seed)
+    score = np.random.default_rng(seed).uniform(0, 0.51, n)
+    frame["is_fraud"] = frame["is_fraud"].astype(float)
+    return frame.assign(score=score).drop(columns=["fraud_type", "label_day"])
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("backtest") / "cards.parquet"
+    cards().to_parquet(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(path: Path) -> Backtest:
+    return backtest_file(TransactionFile.open(path), COLUMNS, MODEL, PLAN, test_days=14)
+
+
+def test_counts_are_those_of_the_corrector(found: Backtest) -> None:
+    frame = cards()
+    test = frame[frame["day"] >= 66]
+    before = (test["score"] >= 0.5).astype(int).to_numpy()
+    after = found.fit.corrector.predict(test[[*FEATURES, "score"]])
+    truth = test["is_fraud"].to_numpy()
+    counts = found.days["missed frauds"].sum()
+    assert counts["rows"] == len(test)
+    assert counts["right"] == (before == truth).sum()
+    assert counts["damaged"] == ((before == truth) & (after != before)).sum()
+    missed = (before == 0) & (truth == 1)
+    assert counts["errors"] == missed.sum()
+    assert counts["repaired"] == (missed & (after == 1)).sum() > 0
+    assert counts["changed"] == (after != before).sum()
+
+
+def test_nothing_of_the_test_days_is_learnt(found: Backtest, tmp_path: Path) -> None:
+    """Other labels there, or on days whose labels come too late, change nothing."""
+    other = cards()
+    rng = np.random.default_rng(3)
+    late = other["day"] >= 66 - 7
+    other.loc[late, "is_fraud"] = rng.integers(0, 2, late.sum()).astype(float)
+    other.to_parquet(tmp_path / "other.parquet")
+    file = TransactionFile.open(tmp_path / "other.parquet")
+    again = backtest_file(file, COLUMNS, MODEL, PLAN, test_days=14)
+    rules = found.fit.corrector.rules_
+    assert again.fit.corrector.rules_.threshold() == rules.threshold()
+    X = cards(1)[[*FEATURES, "score"]]
+    np.testing.assert_array_equal(
+        again.fit.corrector.predict(X), found.fit.corrector.predict(X)
+    )
+    changed = again.days["missed frauds"]["damaged"]
+    assert changed.sum() != found.days["missed frauds"]["damaged"].sum()
+
+
+def test_a_promise_that_breaks_is_counted(found: Backtest, tmp_path: Path) -> None:
+    table = found.table(7)
+    assert table["days"].tolist() == [7, 7] and not table["over"].any()
+    assert (table["promised damage"] == 0.01).all()
+    # from day 73 on, ordinary rows look like the fraud that was learnt
+    drifted = cards()
+    like = drifted[drifted["is_fraud"] == 1].iloc[:300]
+    genuine = np.flatnonzero((drifted["day"] >= 73) & (drifted["is_fraud"] == 0))[:300]
+    columns = list(FEATURES)
+    drifted.loc[genuine[: len(like)], columns] = like[columns].to_numpy()
+    drifted.to_parquet(tmp_path / "drift.parquet")
+    file = TransactionFile.open(tmp_path / "drift.parquet")
+    later = backtest_file(file, COLUMNS, MODEL, PLAN, test_days=14)
+    assert later.table(7)["over"].tolist() == [False, True]
+    assert "over in 1 of 2 windows" in "\n".join(later.lines(7))
+
+
+def test_days_above_the_cap_are_counted(path: Path) -> None:
+    plan = DeskPlan(detector=None, max_damage=None, alert_budget="3/day")
+    file = TransactionFile.open(path)
+    later = backtest_file(file, COLUMNS, MODEL, plan, test_days=14)
+    counts = later.days["missed frauds"]["changed"]
+    above = int((counts > 3).sum())
+    assert later.table(14)["days above cap"].tolist() == [above]
+    text = "\n".join(later.lines())
+    assert f"more than 3 changes on {above} of 14 days" in text
+    assert "no damage was promised" in text and "precision at 3 new alerts" in text
+    assert later.table()["promised damage"].isna().all()
+
+
+def test_the_command_writes_its_table(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "weeks.csv"
+    named = [x for name in FEATURES for x in ("--features", name)]
+    arguments = [
+        "backtest", "--data", str(path), "--label", "is_fraud", "--time", "time",
+        "--score-column", "score", "--detector", "fisher", "--max-damage", "0.01",
+        "--test-days", "14", "--out", str(out), *named,
+    ]  # fmt: skip
+    done = CliRunner().invoke(tabular, arguments)
+    assert done.exit_code == 0, done.output
+    assert "promised damage 1 %" in done.output and "2024-03-07" in done.output
+    assert len(pd.read_csv(out)) == 2
+    done = CliRunner().invoke(tabular, [*arguments, "--every", "day"])
+    assert done.exit_code == 0 and len(pd.read_csv(out)) == 14
+
+
+def test_what_cannot_be_judged_is_refused(path: Path, tmp_path: Path) -> None:
+    file = TransactionFile.open(path)
+    with pytest.raises(ValueError, match="no day is left before 90 test days"):
+        backtest_file(file, COLUMNS, MODEL, PLAN, test_days=90)
+    cases = tmp_path / "cases.csv"
+    cards().tail(50).to_csv(cases, index=False)
+    with pytest.raises(ValueError, match=r"cases\.csv holds a case of 2024-03-20"):
+        late = TransactionFile.open(cases)
+        backtest_file(file, COLUMNS, MODEL, PLAN, cases=late, test_days=14)

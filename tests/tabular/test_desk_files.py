@@ -1,0 +1,120 @@
+"""Reading transaction files: times, labels, ids, in blocks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from rarecorrect_tabular import transactions
+from rarecorrect_tabular.transactions import (
+    NO_DAY,
+    TableWriter,
+    TransactionFile,
+    binary_labels,
+    day_text,
+    repeated_ids,
+    whole_days,
+)
+
+
+def days_of(values: list[object]) -> list[str]:
+    found = whole_days(pd.Series(values))
+    return [day_text(int(d)) if d != NO_DAY else "-" for d in found]
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
+def test_blocks_are_the_file(
+    tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 40)
+    frame = pd.DataFrame({"a": range(100), "b": np.arange(100) / 7})
+    path = tmp_path / f"rows.{ending}"
+    if ending == "parquet":
+        frame.to_parquet(path)
+    else:
+        frame.to_csv(path, index=False)
+    file = TransactionFile.open(path)
+    blocks = list(file.blocks(["b"]))
+    assert [start for start, _ in blocks] == [0, 40, 80]
+    found = np.concatenate([rows["b"] for _, rows in blocks])
+    np.testing.assert_allclose(found, frame["b"])
+
+
+def test_clock_changes_leave_rows_on_their_day() -> None:
+    """The clock goes forward on 31 March, at 2 o'clock; 0:30 is 23:30 in UTC."""
+    stamps = pd.date_range("2024-03-30", "2024-04-02", freq="30min", tz="Europe/Paris")
+    days = whole_days(stamps.to_series(index=range(len(stamps))))
+    names, counts = np.unique(days, return_counts=True)
+    assert [day_text(int(d)) for d in names][:3] == [
+        "2024-03-30", "2024-03-31", "2024-04-01",
+    ]  # fmt: skip
+    assert counts[:3].tolist() == [48, 46, 48]
+
+
+def test_texts_of_two_offsets_are_read_as_the_clock_on_the_wall() -> None:
+    found = days_of(
+        ["2024-03-31T00:30:00+01:00", "2024-03-31T23:30:00+02:00", "", None]
+    )
+    assert found == ["2024-03-31", "2024-03-31", "-", "-"]
+    assert days_of(["2024-10-27", "2024-10-27T02:30:00Z"]) == ["2024-10-27"] * 2
+
+
+def test_numbers_are_days() -> None:
+    assert whole_days(pd.Series([0.2, 3.9, None])).tolist() == [0, 3, NO_DAY]
+
+
+def test_what_is_no_time_is_refused() -> None:
+    with pytest.raises(ValueError, match="'when' holds neither dates"):
+        whole_days(pd.Series(["soon"], name="when"))
+
+
+def test_labels_as_they_come() -> None:
+    for values in ([1, None, 0], ["1", "", "0"], ["True", None, "False"]):
+        np.testing.assert_array_equal(binary_labels(pd.Series(values)), [1, np.nan, 0])
+    flags = pd.Series([True, None, False], dtype="boolean")
+    np.testing.assert_array_equal(binary_labels(flags), [1, np.nan, 0])
+    for wrong in ([0, 2], ["yes", "no"], [0.5, 1]):
+        with pytest.raises(ValueError, match="must hold 0 and 1"):
+            binary_labels(pd.Series(wrong, name="fraud"))
+
+
+def test_ids_are_told_apart_over_blocks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 2)
+    path = tmp_path / "rows.csv"
+    path.write_text("id\n01\n1\n01\n''\n2\n2\n")
+    found = repeated_ids(TransactionFile.open(path), "id")
+    assert found.tolist() == [False, False, True, False, False, True]
+
+
+def test_rows_without_an_id_are_not_the_same_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    pd.DataFrame({"id": ["a", None, None, "a"]}).to_parquet(path)
+    found = repeated_ids(TransactionFile.open(path), "id")
+    assert found.tolist() == [False, False, False, True]
+
+
+def test_bad_files_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none\.csv"):
+        TransactionFile.open(tmp_path / "none.csv")
+    (tmp_path / "rows.xlsx").write_text("x")
+    with pytest.raises(ValueError, match=r"must end in \.csv"):
+        TransactionFile.open(tmp_path / "rows.xlsx")
+    (tmp_path / "rows.parquet").write_text("no parquet")
+    with pytest.raises(ValueError, match="empty, damaged"):
+        TransactionFile.open(tmp_path / "rows.parquet")
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_what_is_written_in_parts_is_one_table(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / f"out.{ending}"
+    writer = TableWriter(path)
+    for rows in ([1, 2], [], [3]):
+        part = pd.DataFrame({"n": np.array(rows, dtype=np.int64)})
+        writer.write(part.assign(why=pd.Series(["x"] * len(rows), dtype="string")))
+    writer.close()
+    assert TransactionFile.open(path).rows(["n"])["n"].tolist() == [1, 2, 3]

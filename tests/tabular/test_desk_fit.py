@@ -1,0 +1,359 @@
+"""``rarecorrect tabular fit``: windows, labels as they are, budgets, files that lie."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from rarecorrect import load
+from rarecorrect.certify import daily_threshold
+from rarecorrect.simulate import FraudType, card_transactions
+from rarecorrect_tabular import desk_fit, transactions
+from rarecorrect_tabular.cli import tabular
+from rarecorrect_tabular.desk_fit import DeskPlan, choose_windows, fit_file
+from rarecorrect_tabular.desk_model import DeskModel
+from rarecorrect_tabular.desk_survey import DeskColumns, survey
+from rarecorrect_tabular.transactions import TransactionFile, whole_days
+
+N_DAYS = 80
+FEATURES = (
+    "amount",
+    "night",
+    "amount_ratio",
+    "seconds_since_last",
+    "customer_count_1d",
+)
+COLUMNS = DeskColumns("is_fraud", "time", id="transaction_id", features=FEATURES)
+SCORE = DeskModel.of_score("score", score_range=(0, 1))
+FISHER = DeskPlan(detector=None, max_damage=0.005)
+
+
+def cards(n: int = 16_000, seed: int = 0) -> pd.DataFrame:
+    """A model that knows high amounts, and a new kind that it passes."""
+    kinds = (
+        FraudType("1", "high_amount", start_day=0, rate=0.01),
+        FraudType("2", "card_testing", start_day=20, rate=0.01),
+    )
+    frame = card_transactions(n, n_days=N_DAYS, fraud_types=kinds, random_state=seed)
+    rng = np.random.default_rng(seed)
+    known = frame["fraud_type"] == "1"
+    alarm = known | (rng.random(n) < 0.005)
+    frame["score"] = np.where(alarm, rng.uniform(0.5, 1, n), rng.uniform(0, 0.5, n))
+    frame["is_fraud"] = frame["is_fraud"].astype(float)
+    return frame.drop(columns=["fraud_type", "label_day", "terminal_id"])
+
+
+@pytest.fixture(scope="module")
+def frame() -> pd.DataFrame:
+    return cards()
+
+
+def stored(frame: pd.DataFrame, folder: Path, ending: str = "parquet") -> Path:
+    path = folder / f"cards.{ending}"
+    if ending == "csv":
+        frame.to_csv(path, index=False)
+    else:
+        frame.to_parquet(path)
+    return path
+
+
+def options(path: Path, out: Path, *more: str) -> list[str]:
+    named = [x for name in FEATURES for x in ("--features", name)]
+    return [
+        "fit", "--data", str(path), "--label", "is_fraud", "--time", "time",
+        "--score-column", "score", "--score-range", "0", "1", "--detector", "fisher",
+        "--id", "transaction_id", "--out", str(out), *named, *more,
+    ]  # fmt: skip
+
+
+def run(path: Path, out: Path, *more: str) -> Result:
+    return CliRunner().invoke(tabular, options(path, out, *more))
+
+
+def fitted(frame: pd.DataFrame, folder: Path, **changes: Any) -> Any:
+    plan = DeskPlan(**{"detector": None, "max_damage": 0.005} | changes)
+    file = TransactionFile.open(stored(frame, folder))
+    return fit_file(file, COLUMNS, SCORE, plan)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_file_becomes_a_corrector(
+    frame: pd.DataFrame, tmp_path: Path, ending: str
+) -> None:
+    out = tmp_path / "fix.rarecorrect"
+    more = ["--max-damage", "0.005", "--detector", "logistic"]
+    done = run(stored(frame, tmp_path, ending), out, *more)
+    assert done.exit_code == 0, done.output
+    for words in ("16,000 rows of 80 days", "changes at most 0.5 %", "accuracy"):
+        assert words in done.output
+    new = cards(seed=1)
+    after = load(out).predict(new[[*FEATURES, "score"]])
+    before = (new["score"] >= 0.5).to_numpy()
+    truth = new["is_fraud"].to_numpy()
+    missed = (truth == 1) & ~before
+    assert (after[missed] == 1).mean() > 0.5
+    assert (after != before)[truth == before].mean() < 0.01
+
+
+def test_blocks_do_not_change_what_is_learnt(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = {"max_damage": None, "alert_budget": "8/day"}
+    whole = fitted(frame, tmp_path, **plan).corrector
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 700)
+    parts = fitted(frame, tmp_path, **plan).corrector
+    X = frame[[*FEATURES, "score"]]
+    pd.testing.assert_frame_equal(
+        whole.trace(X).drop(columns="certificate"),
+        parts.trace(X).drop(columns="certificate"),
+    )
+
+
+@pytest.mark.parametrize("most", [1_000_000, 500])
+def test_an_alert_budget_is_that_of_all_traffic(
+    frame: pd.DataFrame, tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where only the highest rows of each day are kept."""
+    monkeypatch.setattr(desk_fit, "_MOST_TRAFFIC", most)
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 3000)
+    frame = frame.copy()
+    frame.loc[frame["day"] >= 73, "is_fraud"] = np.nan
+    found = fitted(frame, tmp_path, max_damage=None, alert_budget="8/day")
+    certificate = found.corrector.rules_.entry("alerts").certificates[None]
+    assert certificate.unit == "days" and certificate.certified
+    day = whole_days(frame["time"])
+    recent = day >= found.windows.start
+    scores = found.corrector.trace(frame[[*FEATURES, "score"]])["score"].to_numpy()
+    again = daily_threshold(scores[recent], day[recent], 8, confidence_level=0.96)
+    assert certificate.threshold == pytest.approx(again.threshold)
+    assert certificate.n_calibration == np.unique(day[recent]).size
+    assert any("alert budget only" in text for _, text in found.lines)
+
+
+def test_too_few_days_are_said(frame: pd.DataFrame, tmp_path: Path) -> None:
+    short = frame[frame["day"] >= 60]
+    out = tmp_path / "fix.rarecorrect"
+    done = run(stored(short, tmp_path), out, "--alert-budget", "8/day")
+    assert done.exit_code == 1, done.output
+    assert "19 whole days" in done.output and "needs 31: pass 12 days" in done.output
+    assert not load(out).rules_.certified
+
+
+def test_labels_that_are_missing_do_not_calibrate(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    late = frame.copy()
+    late.loc[late["day"] >= 70, "is_fraud"] = np.nan
+    found = fitted(late, tmp_path)
+    assert found.windows.end - found.windows.first == 69
+    rows = (late["day"] >= 70).sum()
+    told = dict(found.lines)["labels"]
+    assert told == f"complete up to 2024-03-10; {rows:,} later rows serve nothing yet"
+    calibrated = found.corrector.report_.n_calibration
+    assert calibrated < late["day"].between(40, 69).sum()
+
+
+def test_one_missing_label_is_not_a_complete_day(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    gap = frame.copy()
+    last = np.flatnonzero(gap["day"] == N_DAYS - 1)
+    gap.loc[last[0], "is_fraud"] = np.nan
+    found = fitted(gap, tmp_path)
+    assert found.windows.end == found.windows.last - 1
+    # unless nobody will ever know it
+    gap["declined"] = 0
+    gap.loc[last[0], "declined"] = 1
+    columns = DeskColumns("is_fraud", "time", decided="declined", features=FEATURES)
+    file = TransactionFile.open(stored(gap, tmp_path))
+    again = fit_file(file, columns, SCORE, FISHER)
+    assert again.windows.end == again.windows.last
+    assert any("1 rows (0.01 %) have no outcome" in text for _, text in again.lines)
+
+
+def test_declined_rows_do_not_calibrate_whatever_their_label(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    marked = frame.assign(declined=np.arange(len(frame)) % 2)
+    columns = DeskColumns("is_fraud", "time", decided="declined", features=FEATURES)
+    found = survey(TransactionFile.open(stored(marked, tmp_path)), columns, SCORE)
+    assert np.isnan(found.label[1::2]).all() and not np.isnan(found.label[::2]).any()
+    assert not found.right[1::2].any()
+
+
+def test_labels_from_the_future_are_not_known(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    known = frame.assign(known=frame["time"] + pd.Timedelta(days=7))
+    columns = DeskColumns("is_fraud", "time", label_time="known", features=FEATURES)
+    found = survey(TransactionFile.open(stored(known, tmp_path)), columns, SCORE)
+    later = frame["day"].to_numpy() > N_DAYS - 1 - 7
+    np.testing.assert_array_equal(np.isnan(found.label), later)
+
+
+def test_new_cases_are_all_that_is_learnt(frame: pd.DataFrame, tmp_path: Path) -> None:
+    missed = frame[(frame["is_fraud"] == 1) & (frame["score"] < 0.5)]
+    cases = tmp_path / "cases.csv"
+    right = frame[(frame["is_fraud"] == 1) & (frame["score"] >= 0.5)].head(3)
+    pd.concat([missed.head(20), right]).to_csv(cases, index=False)
+    out = tmp_path / "fix.rarecorrect"
+    more = ["--errors", str(cases), "--max-damage", "0.005"]
+    done = run(stored(frame, tmp_path), out, *more)
+    assert done.exit_code == 0, done.output
+    assert "20 errors" in done.output
+    assert "3 left out: the model is right on them" in done.output
+    pd.concat([right]).to_csv(cases, index=False)
+    done = run(stored(frame, tmp_path), out, *more)
+    assert done.exit_code == 2 and "right on all 3 cases" in done.output
+
+
+def test_both_directions_have_their_own_budgets(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    with pytest.warns(UserWarning, match="class 1|1 right|of 1"):
+        found = fitted(frame, tmp_path, direction="both", clear_damage=0.01)
+    certificates = found.corrector.rules_.entry("damage").certificates
+    assert certificates[0].certified and certificates[0].max_damage == 0.005
+    assert not certificates[1].certified  # some 60 caught frauds, and 1 % needs 389
+
+
+def test_customers_do_not_teach_and_calibrate(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    out = tmp_path / "fix.rarecorrect"
+    more = ["--groups", "customer_id", "--max-damage", "0.2"]
+    done = run(stored(frame, tmp_path), out, *more)
+    assert done.exit_code == 0, done.output
+    certificate = load(out).rules_.certificate()
+    assert certificate.unit == "groups"
+    assert 20 < certificate.n_calibration <= frame["customer_id"].nunique() / 2 + 20
+
+
+def test_windows_without_fraud_are_pointed_out(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    quiet = frame.copy()
+    quiet.loc[quiet["day"] >= 40, "is_fraud"] = 0.0
+    with pytest.warns(UserWarning, match="no fraud among"):
+        fitted(quiet, tmp_path)
+
+
+def test_empty_days_are_told_and_do_no_harm(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    closed = frame[~frame["day"].isin([60, 61, 70])]
+    found = fitted(closed, tmp_path)
+    assert (
+        "77 days" in found.lines[0][1] and "3 days without a row" in found.lines[0][1]
+    )
+    assert found.corrector.rules_.certified
+
+
+def test_rows_that_cannot_be_used_are_counted(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    bad = pd.concat([frame, frame.iloc[[5, 6]]], ignore_index=True)
+    bad.loc[0, "score"] = np.nan
+    bad.loc[1, "score"] = 1.5
+    bad.loc[2, "time"] = pd.NaT
+    bad.loc[3, "amount"] = np.inf
+    found = fitted(bad, tmp_path)
+    aside = dict(found.lines)["set aside"]
+    for words in (
+        "id seen before (2)", "score is missing (1)", "time is missing (1)",
+        "score lies outside 0 to 1 (1)",
+    ):  # fmt: skip
+        assert words in aside
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"columns": {"score": "scor"}}, "no column 'score'; did you mean 'scor'?"),
+        ({"columns": {"amount": "ammount"}}, "no column 'amount'; did you mean 'amm"),
+        ({"columns": {"time": "tyme"}}, "no column 'time'; did you mean 'tyme'?"),
+    ],
+)
+def test_renamed_columns_are_named_before_anything_is_written(
+    frame: pd.DataFrame, tmp_path: Path, change: dict[str, Any], words: str
+) -> None:
+    out = tmp_path / "fix.rarecorrect"
+    done = run(stored(frame.rename(**change), tmp_path), out)
+    assert done.exit_code == 2 and words in done.output, done.output
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "words"),
+    [
+        ("is_fraud", 3.0, "must hold 0 and 1"),
+        ("is_fraud", np.nan, "no day has complete labels"),
+        ("is_fraud", 0.0, "no missed fraud among 16,000 labelled rows"),
+        ("time", "soon", "neither dates"),
+    ],
+)
+def test_what_cannot_be_fitted_is_said_in_one_line(
+    frame: pd.DataFrame, tmp_path: Path, column: str, value: Any, words: str
+) -> None:
+    out = tmp_path / "fix.rarecorrect"
+    done = run(stored(frame.assign(**{column: value}), tmp_path), out)
+    assert done.exit_code == 2 and words in done.output, done.output
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--alert-budget", "25/week"], "a text like 25/day, got '25/week'"),
+        (["--features", "is_fraud"], "the label 'is_fraud' cannot be a feature"),
+        (["--calibrate-from", "2030-01-01"], "leaves no day before it"),
+        (["--model", "none.json"], "one of --score-column and --model"),
+    ],
+)
+def test_bad_options_are_refused(
+    frame: pd.DataFrame, tmp_path: Path, more: list[str], words: str
+) -> None:
+    done = run(stored(frame, tmp_path), tmp_path / "fix.rarecorrect", *more)
+    assert done.exit_code == 2 and words in done.output, done.output
+
+
+def test_windows_follow_the_alert_budget(frame: pd.DataFrame, tmp_path: Path) -> None:
+    found = survey(TransactionFile.open(stored(frame, tmp_path)), COLUMNS, SCORE)
+    plain = choose_windows(found, FISHER)
+    assert plain.end - plain.start + 1 == 30
+    capped = choose_windows(found, DeskPlan(alert_budget="25/day"))
+    assert capped.last - capped.start + 1 == int(1.6 * 31)
+    day = int(whole_days(pd.Series(["2024-03-01"]))[0])
+    assert choose_windows(found, DeskPlan(calibrate_from=day)).start == day
+
+
+def test_trees_of_a_library_are_a_model_too(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    xgboost = pytest.importorskip("xgboost")
+    known = frame[frame["day"] < 20]
+    names = list(FEATURES)
+    table = xgboost.DMatrix(known[names], known["is_fraud"])
+    trees = xgboost.train({"objective": "binary:logistic"}, table, 10)
+    path, out = tmp_path / "trees.json", tmp_path / "fix.rarecorrect"
+    trees.save_model(path)
+    arguments = options(stored(frame, tmp_path), out, "--max-damage", "0.005")
+    cut = arguments.index("--score-column")
+    arguments[cut : cut + 5] = ["--model", str(path)]
+    done = CliRunner().invoke(tabular, arguments)
+    assert done.exit_code == 0, done.output
+    scores = tmp_path / "alerts.parquet"
+    arguments = [
+        "score", "--corrector", str(out), "--data", str(tmp_path / "cards.parquet"),
+        "--out", str(scores),
+    ]  # fmt: skip
+    done = CliRunner().invoke(tabular, arguments)
+    assert done.exit_code == 2 and "--model" in done.output, done.output
+    done = CliRunner().invoke(tabular, [*arguments, "--model", str(path)])
+    assert done.exit_code == 0, done.output
+    assert pd.read_parquet(scores)["changed"].all()

@@ -1,0 +1,261 @@
+"""``rarecorrect tabular score`` and ``review-list``: every row has its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+
+from rarecorrect import ErrorCorrector, load, save
+from rarecorrect.simulate import FraudType, card_transactions
+from rarecorrect_tabular import transactions
+from rarecorrect_tabular.cli import tabular
+from rarecorrect_tabular.desk_fit import DeskPlan, fit_file
+from rarecorrect_tabular.desk_model import DeskModel
+from rarecorrect_tabular.desk_survey import DeskColumns
+from rarecorrect_tabular.transactions import TransactionFile
+
+FEATURES = (
+    "amount",
+    "night",
+    "amount_ratio",
+    "seconds_since_last",
+    "customer_count_1d",
+)
+READ = [*FEATURES, "score"]
+
+
+def cards(n: int, n_days: int, seed: int) -> pd.DataFrame:
+    kind = FraudType("1", "card_testing", start_day=0, rate=0.02)
+    frame = card_transactions(n, n_days=n_days, fraud_types=[kind], random_state=seed)
+    score = np.random.default_rng(seed).uniform(0, 0.51, n)
+    return frame.assign(score=score).drop(columns=["fraud_type", "label_day"])
+
+
+@dataclass
+class Desk:
+    """A corrector in a file, and a day's transactions to score."""
+
+    folder: Path
+    corrector: ErrorCorrector
+    today: pd.DataFrame
+
+    def score(
+        self, rows: pd.DataFrame, *more: str, ending: str = "parquet", out: str = ""
+    ) -> tuple[Result, pd.DataFrame]:
+        data, written = self.folder / f"today.{ending}", self.folder / (out or "a.csv")
+        written.unlink(missing_ok=True)
+        if ending == "csv":
+            rows.to_csv(data, index=False)
+        else:
+            rows.to_parquet(data)
+        done = self.run("score", data, written, *more)
+        if not written.exists():
+            return done, pd.DataFrame()
+        is_csv = written.suffix == ".csv"
+        found = pd.read_csv(written) if is_csv else pd.read_parquet(written)
+        texts = found["reason"].astype("string").fillna("")
+        return done, found.assign(reason=texts)
+
+    def run(self, verb: str, data: Path, out: Path, *more: str) -> Result:
+        fix = str(self.folder / "fix.rarecorrect")
+        arguments = ["--corrector", fix, "--data", str(data), "--out", str(out)]
+        return CliRunner().invoke(tabular, [verb, *arguments, *more])
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory) -> Desk:
+    folder = tmp_path_factory.mktemp("desk")
+    cards(12_000, 60, 0).to_parquet(folder / "month.parquet")
+    file = TransactionFile.open(folder / "month.parquet")
+    columns = DeskColumns("is_fraud", "time", features=FEATURES)
+    model = DeskModel.of_score("score", score_range=(0, 1))
+    found = fit_file(file, columns, model, DeskPlan(detector=None, max_damage=0.01))
+    save(found.corrector, folder / "fix.rarecorrect")
+    return Desk(folder, found.corrector, cards(3000, 6, 1))
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("out", ["a.csv", "a.parquet"])
+def test_alerts_are_what_the_corrector_changes(
+    desk: Desk, ending: str, out: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 700)
+    more = ["--id", "transaction_id", "--all"]
+    done, found = desk.score(desk.today, *more, ending=ending, out=out)
+    assert done.exit_code == 0, done.output
+    trace = desk.corrector.trace(desk.today[READ])
+    for name, column in (("legacy", "before"), ("corrected", "after")):
+        assert found[name].tolist() == trace[column].tolist()
+    ids = desk.today["transaction_id"].astype(str)
+    assert found["transaction_id"].astype(str).tolist() == ids.tolist()
+    assert found["changed"].tolist() == trace["changed"].tolist()
+    np.testing.assert_allclose(found["score"], trace["score"])
+    np.testing.assert_allclose(found["tail_rank"], trace["tail_rank"])
+    assert set(found.loc[found["changed"], "rule"]) == {"0 to 1"}
+    assert (found["reason"] == "").all()
+
+    done, alerts = desk.score(desk.today, "--id", "transaction_id", out=out)
+    assert alerts["changed"].all() and len(alerts) == trace["changed"].sum() > 5
+    assert f"{len(alerts):,} raised to fraud" in done.output
+
+
+def test_shadow_changes_no_decision(desk: Desk) -> None:
+    done, found = desk.score(desk.today, "--shadow", "--all")
+    assert done.exit_code == 0 and "would be raised" in done.output
+    assert (found["corrected"] == found["legacy"]).all() and not found["changed"].any()
+    changed = desk.corrector.trace(desk.today[READ])["changed"]
+    assert found["would_change"].tolist() == changed.tolist()
+
+
+def spoilt(column: str, value: Any) -> Callable[[pd.DataFrame, Any], pd.DataFrame]:
+    def spoil(rows: pd.DataFrame, places: Any) -> pd.DataFrame:
+        kind = object if isinstance(value, str) else float
+        values = rows[column].astype(kind)
+        values.iloc[places] = value
+        return rows.assign(**{column: values})
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "reason"),
+    [
+        ("amount", np.nan, "amount is missing"),
+        ("amount", np.inf, "amount is infinite"),
+        ("amount", "12,50", "amount is no number"),
+        ("score", np.nan, "score is missing"),
+        ("score", 1.01, "score lies outside 0 to 1"),
+        ("score", -np.inf, "score is infinite"),
+        ("score", "high", "score is no number"),
+        ("transaction_id", 0, "id seen before"),
+    ],
+)
+def test_a_row_that_cannot_be_scored_keeps_the_legacy_answer(
+    desk: Desk, column: str, value: Any, reason: str
+) -> None:
+    trace = desk.corrector.trace(desk.today[READ])
+    places = np.flatnonzero(trace["changed"])[:3]
+    rows = spoilt(column, value)(desk.today, places)
+    more = ["--id", "transaction_id", "--all"]
+    done, found = desk.score(rows, *more, ending="csv")
+    assert done.exit_code == 1, done.output
+    assert f"{reason} (3 rows)" in done.output
+    bad = found.iloc[places]
+    assert (bad["reason"] == reason).all() and not bad["changed"].any()
+    assert (bad["corrected"] == bad["legacy"]).all()
+    score = pd.to_numeric(rows["score"], errors="coerce").iloc[places]
+    assert bad["legacy"].tolist() == (score >= 0.5).astype(int).tolist()
+    # all others are what they would have been
+    rest = found.drop(index=places)
+    assert rest["corrected"].tolist() == trace["after"].drop(index=places).tolist()
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda f: f.drop(columns="amount"), "no column 'amount'"),
+        (lambda f: f.rename(columns={"score": "scores"}), "did you mean 'scores'?"),
+        (lambda f: f.assign(amount=f["time"]), "'amount' held numbers in the fit"),
+        (lambda f: f.iloc[:0], "has no rows"),
+    ],
+)
+def test_a_wrong_file_is_refused_and_the_old_output_stays(
+    desk: Desk, change: Callable[[pd.DataFrame], pd.DataFrame], words: str
+) -> None:
+    data, out = desk.folder / "wrong.parquet", desk.folder / "kept.csv"
+    change(desk.today).to_parquet(data)
+    out.write_text("yesterday")
+    done = desk.run("score", data, out)
+    assert done.exit_code == 2 and words in done.output, done.output
+    assert out.read_text() == "yesterday"
+    assert not list(desk.folder.glob("*.part.*")) + list(desk.folder.glob(".*part*"))
+
+
+@pytest.mark.parametrize("valued", [False, True])
+def test_under_a_cap_the_highest_of_each_day_stay(
+    desk: Desk, valued: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where rows are in no order and days lie in several blocks."""
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 500)
+    rows = desk.today.sample(frac=1, random_state=0).reset_index(drop=True)
+    more = ["--time", "time", "--daily-cap", "2", "--all"]
+    if valued:
+        more += ["--value", "amount", "--review-cost", "5"]
+    done, found = desk.score(rows, *more)
+    assert done.exit_code == 0, done.output
+    trace = desk.corrector.trace(rows[READ])
+    order = trace["score"] + (np.log(rows["amount"] / 5) if valued else 0)
+    kept = order[trace["changed"]].groupby(rows["day"]).nlargest(2)
+    places = np.sort(kept.index.get_level_values(-1))
+    assert np.flatnonzero(found["changed"]).tolist() == places.tolist()
+    dropped = trace["changed"] & ~found["changed"]
+    assert dropped.sum() > 0
+    assert (found["reason"] == np.where(dropped, "over the daily cap", "")).all()
+    assert (found["corrected"] == found["legacy"])[dropped].all()
+    assert f"{dropped.sum()} new alerts beyond 2 a day" in done.output
+
+
+def test_values_change_who_stays(desk: Desk) -> None:
+    more = ["--time", "time", "--daily-cap", "1", "--id", "transaction_id"]
+    plain = desk.score(desk.today, *more)[1]
+    rich = desk.score(desk.today, *more, "--value", "amount")[1]
+    assert set(plain["transaction_id"]) != set(rich["transaction_id"])
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (["--daily-cap", "2"], "a daily cap of 2 needs the time"),
+        (["--value", "amount"], "a value orders the rows under a daily cap"),
+        (["--id", "score"], "has the name of a column that is written"),
+        (["--id", "nobody"], "no column 'nobody'"),
+    ],
+)
+def test_bad_options_are_refused(desk: Desk, more: list[str], words: str) -> None:
+    done, found = desk.score(desk.today, *more)
+    assert done.exit_code == 2 and words in done.output and found.empty
+
+
+def test_a_file_that_is_no_corrector_is_refused(desk: Desk, tmp_path: Path) -> None:
+    desk.today.to_parquet(tmp_path / "today.parquet")
+    other = tmp_path / "other.rarecorrect"
+    other.write_text("no corrector")
+    arguments = [
+        "--corrector", str(other), "--data", str(tmp_path / "today.parquet"),
+        "--out", str(tmp_path / "out.csv"),
+    ]  # fmt: skip
+    done = CliRunner().invoke(tabular, ["score", *arguments])
+    assert done.exit_code == 2 and "Traceback" not in done.output
+
+
+def test_reviewing_what_is_asked_for_ends_in_a_certificate(
+    desk: Desk, tmp_path: Path
+) -> None:
+    recent = cards(6000, 30, 2)
+    truth = recent.pop("is_fraud").to_numpy()
+    recent["outcome"] = np.nan
+    data, out = tmp_path / "recent.parquet", tmp_path / "todo.csv"
+    for _ in range(20):
+        recent.to_parquet(data)
+        done = desk.run("review-list", data, out, "--label", "outcome")
+        assert done.exit_code == 0, done.output
+        asked = pd.read_csv(out)
+        if asked.empty:
+            break
+        expected = recent.loc[asked["row"], "transaction_id"]
+        assert asked["transaction_id"].tolist() == expected.tolist()
+        recent.loc[asked["row"], "outcome"] = truth[asked["row"]]
+    assert "nothing to do" in done.output
+    known = recent["outcome"].notna().sum()
+    assert 0 < known < 3000
+    corrector = load(desk.folder / "fix.rarecorrect")
+    corrector.certify(recent[READ], recent["outcome"])
+    certificate = corrector.rules_.certificate()
+    assert certificate.certified and certificate.n_calibration > 5000
