@@ -16,6 +16,7 @@ from rarecorrect_tabular.benchmark import BenchmarkResult, run_benchmark
 from rarecorrect_tabular.fit_command import fit
 from rarecorrect_tabular.loader import load_transactions
 from rarecorrect_tabular.protocol import Plan
+from rarecorrect_tabular.replay_command import replay
 from rarecorrect_tabular.report import gain_table, write_results
 from rarecorrect_tabular.review_list_command import review_list
 from rarecorrect_tabular.score_command import score
@@ -27,7 +28,7 @@ def tabular() -> None:
     """Tables of transactions: fraud, network traffic."""
 
 
-for command in (backtest, fit, review_list, score):
+for command in (backtest, fit, replay, review_list, score):
     tabular.add_command(command)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from rarecorrect.metrics import clopper_pearson
 from rarecorrect.progress import Progress
-from rarecorrect_tabular.desk_fit import DIRECTIONS, DeskFit, DeskPlan, fit_survey
+from rarecorrect_tabular.desk_fit import DeskFit, fit_survey
 from rarecorrect_tabular.desk_metrics import (
     average_precision,
     day_interval,
@@ -19,6 +19,7 @@ from rarecorrect_tabular.desk_metrics import (
     recall_at,
 )
 from rarecorrect_tabular.desk_model import Desk, DeskModel
+from rarecorrect_tabular.desk_plan import DIRECTIONS, DeskPlan
 from rarecorrect_tabular.desk_score import decided
 from rarecorrect_tabular.desk_survey import DeskColumns, Survey, survey
 from rarecorrect_tabular.transactions import TransactionFile, whole_days

@@ -21,8 +21,8 @@ from rarecorrect.detectors import (
     LogisticDetector,
     TreesDetector,
 )
-from rarecorrect_tabular.desk_fit import DeskPlan
 from rarecorrect_tabular.desk_model import Desk, DeskModel
+from rarecorrect_tabular.desk_plan import DeskPlan
 from rarecorrect_tabular.desk_survey import DeskColumns
 
 NOT_ALL = 1  # exit code: the file is there, but something was left out

@@ -12,8 +12,8 @@ from click.testing import CliRunner
 from rarecorrect.simulate import FraudType, card_transactions
 from rarecorrect_tabular.cli import tabular
 from rarecorrect_tabular.desk_backtest import Backtest, backtest_file
-from rarecorrect_tabular.desk_fit import DeskPlan
 from rarecorrect_tabular.desk_model import DeskModel
+from rarecorrect_tabular.desk_plan import DeskPlan
 from rarecorrect_tabular.desk_survey import DeskColumns
 from rarecorrect_tabular.transactions import TransactionFile
 

@@ -15,8 +15,9 @@ from rarecorrect.certify import daily_threshold
 from rarecorrect.simulate import FraudType, card_transactions
 from rarecorrect_tabular import desk_fit, transactions
 from rarecorrect_tabular.cli import tabular
-from rarecorrect_tabular.desk_fit import DeskPlan, choose_windows, fit_file
+from rarecorrect_tabular.desk_fit import fit_file
 from rarecorrect_tabular.desk_model import DeskModel
+from rarecorrect_tabular.desk_plan import DeskPlan, choose_windows
 from rarecorrect_tabular.desk_survey import DeskColumns, survey
 from rarecorrect_tabular.transactions import TransactionFile, whole_days
 
@@ -357,3 +358,35 @@ def test_trees_of_a_library_are_a_model_too(
     done = CliRunner().invoke(tabular, [*arguments, "--model", str(path)])
     assert done.exit_code == 0, done.output
     assert pd.read_parquet(scores)["changed"].all()
+
+
+def test_a_new_case_is_not_a_right_decision_too(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """In the file it still passes for genuine, or for unknown."""
+    missed = frame[(frame["is_fraud"] == 1) & (frame["score"] < 0.5)].tail(20)
+    cases = tmp_path / "cases.csv"
+    missed.to_csv(cases, index=False)
+    late = frame.copy()
+    late.loc[missed.index, "is_fraud"] = 0.0
+    more = ["--errors", str(cases), "--max-damage", "0.005"]
+    counts = []
+    for data in (late, frame):  # as if genuine, and as it is
+        out = tmp_path / "fix.rarecorrect"
+        assert run(stored(data, tmp_path), out, *more).exit_code == 0
+        report = load(out).report_
+        counts.append((report.n_errors, report.n_calibration, report.n_background))
+    assert counts[0] == counts[1] and counts[0][0] == 20
+
+
+def test_columns_left_out_are_not_asked_for_later(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    numbered = frame.assign(row=np.arange(len(frame)))
+    read = {*FEATURES, "score", "row", "is_fraud", "time"}
+    aside = tuple(name for name in frame if name not in read)
+    columns = DeskColumns("is_fraud", "time", drop=aside)
+    file = TransactionFile.open(stored(numbered, tmp_path))
+    found = fit_file(file, columns, SCORE, FISHER)
+    assert "row: they only tell the day" in dict(found.lines)["left out"]
+    assert set(found.corrector.feature_names_in_) == {*FEATURES, "score"}

@@ -16,8 +16,9 @@ from rarecorrect import ErrorCorrector, load, save
 from rarecorrect.simulate import FraudType, card_transactions
 from rarecorrect_tabular import transactions
 from rarecorrect_tabular.cli import tabular
-from rarecorrect_tabular.desk_fit import DeskPlan, fit_file
+from rarecorrect_tabular.desk_fit import fit_file
 from rarecorrect_tabular.desk_model import DeskModel
+from rarecorrect_tabular.desk_plan import DeskPlan
 from rarecorrect_tabular.desk_survey import DeskColumns
 from rarecorrect_tabular.transactions import TransactionFile
 

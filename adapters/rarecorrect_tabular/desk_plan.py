@@ -1,0 +1,150 @@
+"""What to correct at a fraud desk, at what cost, and on which days."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from rarecorrect.certify import rows_needed
+from rarecorrect_tabular.desk_survey import Survey
+
+DIRECTIONS = {"raise": [(0, 1)], "clear": [(1, 0)], "both": [(0, 1), (1, 0)]}
+_CALIBRATION_DAYS = 30
+_EXCEED = 0.10  # a further day exceeds its cap with this probability, at most
+_SPARE_DAYS = 1.6  # times those needed: then one day may lie above the threshold
+
+
+@dataclass(frozen=True, slots=True)
+class DeskPlan:
+    """What to correct, and what it may cost.
+
+    Attributes
+    ----------
+    direction : {"raise", "clear", "both"}
+        Missed frauds, false alarms, or both.
+    max_damage : float or None
+        Largest share of right decisions that may change; of passed ones, where alarms
+        are cleared.  ``None``: an alert budget alone.
+    clear_damage : float
+        Largest share of caught frauds that may be cleared.
+    alert_budget : float, str or None
+        Share of traffic, or ``"25/day"``.
+    detector : object
+        As in :class:`~rarecorrect.ErrorCorrector`.
+    confidence_level : float
+    time_margin : float
+    ledger : bool
+    calibrate_from : int or None
+        First day that is no background; ``None``: the last 30 days with labels, or
+        more where the alert budget needs them.
+    seed : int
+
+    Examples
+    --------
+    >>> DeskPlan(alert_budget="25/day").cap
+    25
+    """
+
+    direction: str = "raise"
+    max_damage: float | None = 0.001
+    clear_damage: float = 0.01
+    alert_budget: float | str | None = None
+    detector: Any = "auto"
+    confidence_level: float = 0.95
+    time_margin: float = 0.0
+    ledger: bool = True
+    calibrate_from: int | None = None
+    seed: int = 0
+
+    @property
+    def cap(self) -> int | None:
+        """Alerts a day, where that is the budget."""
+        if not isinstance(self.alert_budget, str):
+            return None
+        number, _, unit = self.alert_budget.partition("/")
+        if unit.strip() != "day" or not number.strip().isdigit():
+            raise ValueError(
+                "the alert budget must be a share of traffic in (0, 1) or a text like "
+                f"25/day, got {self.alert_budget!r}"
+            )
+        return int(number)
+
+    @property
+    def days_needed(self) -> int:
+        """Whole days that the alert budget needs beside the background."""
+        if self.cap is None:
+            return 0
+        delta = 1 - self.confidence_level
+        return rows_needed(_EXCEED, 1 - 0.8 * delta if self.ledger else 1 - delta)
+
+
+@dataclass(frozen=True, slots=True)
+class Windows:
+    """Which days serve for what.
+
+    Attributes
+    ----------
+    first : int
+        Day of the first row.
+    start : int
+        First day that calibrates; right decisions before it are background.
+    end : int
+        Last day whose labels are complete.
+    last : int
+        Day of the last row.
+    """
+
+    first: int
+    start: int
+    end: int
+    last: int
+
+
+def choose_windows(found: Survey, plan: DeskPlan) -> Windows:
+    """Days that calibrate: the latest whose labels are complete.
+
+    Parameters
+    ----------
+    found : Survey
+    plan : DeskPlan
+
+    Returns
+    -------
+    Windows
+
+    Raises
+    ------
+    ValueError
+        If no day has complete labels, or only one.
+    """
+    complete, days = found.complete_days(), found.days
+    if complete.size == 0:
+        waiting = int((found.usable & np.isnan(found.label)).sum())
+        raise ValueError(
+            f"no day has complete labels: {waiting:,} of {found.usable.sum():,} rows "
+            "have no outcome yet; pass older transactions too, and mark declined ones "
+            "with --decided"
+        )
+    end = int(complete[-1])
+    labelled = days[days <= end]
+    if labelled.size < 2:
+        raise ValueError(
+            f"labels are complete up to {found.text(end)}, the first day: one day must "
+            "teach and a later one calibrate; pass older transactions too"
+        )
+    if plan.calibrate_from is not None:
+        start = plan.calibrate_from
+        if not labelled[0] < start <= end:
+            raise ValueError(
+                f"calibration from {found.text(start)} leaves no day before it, or "
+                f"none with labels behind: days {found.text(labelled[0])} to "
+                f"{found.text(end)} have labels"
+            )
+    else:
+        place = max(labelled.size // 2, labelled.size - _CALIBRATION_DAYS)
+        if plan.cap is not None:
+            place = min(place, days.size - int(_SPARE_DAYS * plan.days_needed))
+        start = int(labelled[max(1, place)])
+    return Windows(int(days[0]), start, end, int(days[-1]))
