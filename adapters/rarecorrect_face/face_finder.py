@@ -140,7 +140,7 @@ def _cascade() -> Any:
             f"finding faces needs OpenCV ({error}): pip install 'rarecorrect[face]'; "
             "pictures that are one face each need --whole"
         ) from error
-    return cv2.CascadeClassifier(str(Path(cv2.data.haarcascades) / _CASCADE))
+    return cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / _CASCADE))
 
 
 def _with_margin(box: npt.NDArray[Any], size: tuple[int, int]) -> Box:
