@@ -17,7 +17,7 @@ Indices = npt.NDArray[np.intp]
 # "Far above": an error rate under half of the stated one, by more than chance.
 _FAR = 0.5
 _CHANCE = 1e-4
-_MANY_TAUGHT = 0.1
+MANY_TAUGHT = 0.1
 _MOSTLY_DISTINCT = 0.9
 
 
@@ -134,11 +134,8 @@ def warn_about_taught_rows(taught: FloatArray, Z: npt.NDArray[Any]) -> None:
     --------
     >>> warn_about_taught_rows(np.array([3.0]), np.array([[0.5], [0.7]]))
     """
-    keys = row_keys(Z)
-    if np.unique(keys).size < _MOSTLY_DISTINCT * keys.size:
-        return
-    share = float(np.isin(keys, taught).mean()) if keys.size else 0.0
-    if share > _MANY_TAUGHT:
+    share = known_share(taught, Z)
+    if share > MANY_TAUGHT:
         warnings.warn(
             f"rules were learnt from {100 * share:.0f} % of these rows, so they look "
             "less wrong than new ones and the certificate is void; pass rows that fit "
@@ -146,3 +143,37 @@ def warn_about_taught_rows(taught: FloatArray, Z: npt.NDArray[Any]) -> None:
             TrainingRowsWarning,
             stacklevel=3,
         )
+
+
+def known_share(known: FloatArray, Z: npt.NDArray[Any]) -> float:
+    """Share of rows that are among known rows.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n_known,)
+        Keys, see :func:`row_keys`.
+    Z : ndarray of shape (n_rows, n_features)
+
+    Returns
+    -------
+    float
+        0 where rows are alike anyway: then equal ones need not be the same.
+
+    Examples
+    --------
+    >>> Z = np.array([[0.5], [0.7], [3.0], [4.0]])
+    >>> known_share(np.array([0.7, 9.0]) * np.sqrt(np.pi), Z)
+    0.25
+    """
+    keys = row_keys(Z)
+    if not keys.size or np.unique(keys).size < _MOSTLY_DISTINCT * keys.size:
+        return 0.0
+    found = np.isin(_rounded(keys, Z.dtype), _rounded(known, Z.dtype))
+    return float(found.mean())
+
+
+def _rounded(keys: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+    """Keys without the last digits, in which features differ from batch to batch."""
+    mantissa, exponent = np.frexp(keys)
+    bits = 30 if dtype.itemsize > 4 else 22
+    return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent)

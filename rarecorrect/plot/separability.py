@@ -1,0 +1,267 @@
+"""How far errors stand apart from right decisions."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.utils.validation import check_is_fitted
+
+from rarecorrect.fit_report import separability_verdict
+from rarecorrect.outcome import Outcome
+from rarecorrect.plot._axes import BLUE, INK, RED, axes_for, in_percent
+
+FloatArray = npt.NDArray[np.float64]
+
+_BINS = 48
+_FAR_OUT = 0.9  # share of the errors that a picture shows in their place
+
+
+class SeparabilityDisplay:
+    """Scores of right decisions and of errors, each as a share of its own kind.
+
+    Two hills apart: the errors can be corrected.  One hill: they cannot, from these
+    features.  Make it with :meth:`from_estimator` or :meth:`from_predictions`.
+
+    Parameters
+    ----------
+    right, errors : ndarray
+        Scores, high = looks wrong; ``-inf`` where no rule speaks.
+    threshold : float, default=nan
+        Above it a decision is changed.
+    verdict : str, default=""
+        In words.
+
+    Attributes
+    ----------
+    ax_ : matplotlib Axes
+        Once drawn.
+    figure_ : matplotlib Figure
+
+    Examples
+    --------
+    >>> import matplotlib
+    >>> matplotlib.use("agg")
+    >>> shown = SeparabilityDisplay.from_predictions(
+    ...     scores=[0.1, 0.4, 1.0, 7.0, 8.0], wrong=[False, False, False, True, True],
+    ...     threshold=5.0,
+    ... )
+    >>> shown.shares_above
+    (0.0, 1.0)
+    """
+
+    def __init__(
+        self,
+        *,
+        right: FloatArray,
+        errors: FloatArray,
+        threshold: float = math.nan,
+        verdict: str = "",
+    ) -> None:
+        self.right = right
+        self.errors = errors
+        self.threshold = threshold
+        self.verdict = verdict
+
+    @property
+    def shares_above(self) -> tuple[float, float]:
+        """Shares of right decisions and of errors above the threshold; maybe NaN."""
+        both = (self.right, self.errors)
+        right, errors = (
+            float(np.mean(s > self.threshold)) if s.size else math.nan for s in both
+        )
+        return right, errors
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        X: Any = None,
+        y: npt.ArrayLike | None = None,
+        *,
+        segment: npt.ArrayLike | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw the scores of a fitted corrector.
+
+        Parameters
+        ----------
+        estimator : ErrorCorrector
+            Fitted.
+        X : array-like, frame or sparse matrix of shape (n_rows, n_columns), optional
+            Rows that took no part in the fit.  Without: the right decisions that
+            calibrated, and the errors it learnt from, each scored without itself.
+        y : array-like of shape (n_rows,), optional
+            True labels; with `X`.
+        segment : array-like of shape (n_rows,), optional
+            As in :meth:`rarecorrect.ErrorCorrector.predict`.
+        ax : matplotlib Axes, optional
+            Default: new ones.
+        **kwargs : object
+            Of matplotlib's ``stairs``.
+
+        Returns
+        -------
+        SeparabilityDisplay
+
+        Raises
+        ------
+        ValueError
+            For `X` without `y`.
+        """
+        if X is None:
+            return cls.of_book(estimator).plot(ax, **kwargs)
+        if y is None:
+            raise ValueError("y is None: pass the true labels of X")
+        outcome = Outcome.of(estimator, X, y, segment=segment)
+        return cls.of_outcome(outcome).plot(ax, **kwargs)
+
+    @classmethod
+    def from_predictions(
+        cls,
+        scores: npt.ArrayLike,
+        wrong: npt.ArrayLike,
+        *,
+        threshold: float = math.nan,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> Self:
+        """Draw scores.
+
+        Parameters
+        ----------
+        scores : array-like of shape (n_rows,)
+            High = looks wrong.
+        wrong : array-like of bool of shape (n_rows,)
+            Whether the decision is wrong.
+        threshold : float, default=nan
+        ax : matplotlib Axes, optional
+        **kwargs : object
+            Of matplotlib's ``stairs``.
+
+        Returns
+        -------
+        SeparabilityDisplay
+        """
+        values, is_error = np.asarray(scores, dtype=float), np.asarray(wrong, bool)
+        found = cls(
+            right=values[~is_error], errors=values[is_error], threshold=threshold
+        )
+        return found.plot(ax, **kwargs)
+
+    @classmethod
+    def of_outcome(cls, outcome: Outcome) -> Self:
+        """The scores of a corrector on labelled rows, not drawn.
+
+        Parameters
+        ----------
+        outcome : Outcome
+
+        Returns
+        -------
+        SeparabilityDisplay
+        """
+        return cls(
+            right=outcome.score[outcome.right],
+            errors=outcome.score[~outcome.right],
+            threshold=outcome.threshold,
+            verdict=_verdict(outcome.corrector),
+        )
+
+    @classmethod
+    def of_book(cls, corrector: Any) -> Self:
+        """The scores that a fitted corrector keeps, not drawn.
+
+        Parameters
+        ----------
+        corrector : ErrorCorrector
+
+        Returns
+        -------
+        SeparabilityDisplay
+            Of errors left out; where thresholds differ, there is no common one.
+        """
+        check_is_fitted(corrector)
+        book = corrector.rules_
+        left_out = [rule.left_out for rule in book.active]
+        errors = np.concatenate([np.empty(0), *left_out])
+        whole = book.strata == (None,)
+        return cls(
+            right=book.calibration_scores,
+            errors=errors[~np.isnan(errors)],
+            threshold=book.threshold() if whole else math.nan,
+            verdict=_verdict(corrector),
+        )
+
+    def histogram(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Shares of right decisions and of errors in bins of their scores.
+
+        Returns
+        -------
+        edges : ndarray of shape (n_bins + 1,)
+            What lies beyond is in the outer bins.
+        right, errors : ndarray of shape (n_bins,)
+            Each adds up to the share that has a score.
+        """
+        right, errors = (s[np.isfinite(s)] for s in (self.right, self.errors))
+        both = np.concatenate([right, errors])
+        if not both.size:
+            return np.array([0.0, 1.0]), np.zeros(1), np.zeros(1)
+        low, high = float(both.min()), float(right.max()) if right.size else -math.inf
+        if errors.size:
+            high = max(high, float(np.quantile(errors, _FAR_OUT)))
+        if math.isfinite(self.threshold):
+            high = max(high, self.threshold + 0.1 * abs(self.threshold - low))
+        edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
+        shares = [
+            np.histogram(np.clip(part, edges[0], edges[-1]), edges)[0] / max(whole, 1)
+            for part, whole in ((right, self.right.size), (errors, self.errors.size))
+        ]
+        return edges, shares[0], shares[1]
+
+    def plot(self, ax: Any = None, **kwargs: Any) -> Self:
+        """Draw it.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Default: new ones.
+        **kwargs : object
+            Of matplotlib's ``stairs``.
+
+        Returns
+        -------
+        SeparabilityDisplay
+            The same object.
+        """
+        self.ax_ = axes_for(ax, self)
+        self.figure_ = self.ax_.figure
+        edges, right, errors = self.histogram()
+        options = {"fill": True, "alpha": 0.55} | kwargs
+        counts = (
+            f"{self.right.size:,} right decisions", f"{self.errors.size:,} errors"
+        )  # fmt: skip
+        self.ax_.stairs(right, edges, color=BLUE, label=counts[0], **options)
+        self.ax_.stairs(errors, edges, color=RED, label=counts[1], **options)
+        if math.isfinite(self.threshold):
+            self.ax_.axvline(
+                self.threshold, color=INK, linestyle="--", label="changed above"
+            )
+        self.ax_.set(xlabel="score: looks wrong", ylabel="share of its kind")
+        self.ax_.set_title(self.verdict, fontsize="medium")
+        in_percent(self.ax_.yaxis)
+        self.ax_.legend()
+        return self
+
+
+def _verdict(corrector: Any) -> str:
+    """What is said of the rules in service; of several, by their names."""
+    book = corrector.rules_
+    found = {rule.name: separability_verdict(rule, book) for rule in book.active}
+    words = {name: text for name, text in found.items() if text}
+    if len(set(words.values())) == 1:
+        return next(iter(words.values()))
+    return "\n".join(f"{name}: {text}" for name, text in words.items())
