@@ -58,6 +58,7 @@ from rarecorrect.learning import (
 from rarecorrect.ledger import origin
 from rarecorrect.legacy_model import is_fitted, tags_of
 from rarecorrect.metrics import as_labels
+from rarecorrect.notebook import book_html
 from rarecorrect.probe import Probe
 from rarecorrect.retirement import Review, still_needed
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
@@ -1040,6 +1041,13 @@ default="all"
             tags.classifier_tags.multi_class = legacy.classifier_tags.multi_class
             tags.classifier_tags.poor_score = legacy.classifier_tags.poor_score
         return tags
+
+    def _html_repr(self) -> str:
+        """The diagram of scikit-learn; below it rules and certificate, once fitted."""
+        diagram = str(super()._html_repr())
+        return (
+            diagram + book_html(self.report_) if hasattr(self, "report_") else diagram
+        )
 
     def _terms(self) -> Terms:
         return Terms.checked(
