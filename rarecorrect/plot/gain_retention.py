@@ -171,11 +171,15 @@ class GainRetentionDisplay:
 
     @property
     def least_retention(self) -> float:
-        """Where the picture begins: ten times what is promised to be changed."""
+        """Where the picture begins: ten times what is promised to be changed, or less.
+
+        Less where the curve ends before.
+        """
         budget = 0.0 if math.isnan(self.promised) else 1 - self.promised
         realised = 0.0 if self.in_force is None else 1 - self.in_force[0]
-        span = _TIMES_THE_BUDGET * max(budget, realised)
-        return max(0.0, 1 - span) if span > 0 else 0.0
+        span = _TIMES_THE_BUDGET * max(budget, realised) or 1.0
+        whole = 1.1 * (1 - float(self.retention.min()))  # rules may be mute beyond
+        return max(0.0, 1 - max(min(span, whole), 1.5 * budget, 1e-6))
 
     def plot(self, ax: Any = None, *, name: str | None = None, **kwargs: Any) -> Self:
         """Draw it.

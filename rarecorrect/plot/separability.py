@@ -15,14 +15,14 @@ from rarecorrect.plot._axes import BLUE, INK, RED, axes_for, in_percent
 
 FloatArray = npt.NDArray[np.float64]
 
-_BINS = 48
-_FAR_OUT = 0.9  # share of the errors that a picture shows in their place
+_POINTS = 200
+_MOST = 0.9  # share of the errors that a picture shows in their place
 
 
 class SeparabilityDisplay:
-    """Scores of right decisions and of errors, each as a share of its own kind.
+    """Share of right decisions and of errors above every score.
 
-    Two hills apart: the errors can be corrected.  One hill: they cannot, from these
+    Two curves apart: the errors can be corrected.  One curve: they cannot, from these
     features.  Make it with :meth:`from_estimator` or :meth:`from_predictions`.
 
     Parameters
@@ -101,7 +101,7 @@ class SeparabilityDisplay:
         ax : matplotlib Axes, optional
             Default: new ones.
         **kwargs : object
-            Of matplotlib's ``stairs``.
+            Of matplotlib's ``plot``.
 
         Returns
         -------
@@ -140,7 +140,7 @@ class SeparabilityDisplay:
         threshold : float, default=nan
         ax : matplotlib Axes, optional
         **kwargs : object
-            Of matplotlib's ``stairs``.
+            Of matplotlib's ``plot``.
 
         Returns
         -------
@@ -196,31 +196,28 @@ class SeparabilityDisplay:
             verdict=_verdict(corrector),
         )
 
-    def histogram(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Shares of right decisions and of errors in bins of their scores.
+    def curves(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Shares of right decisions and of errors above every score.
 
         Returns
         -------
-        edges : ndarray of shape (n_bins + 1,)
-            What lies beyond is in the outer bins.
-        right, errors : ndarray of shape (n_bins,)
-            Each adds up to the share that has a score.
+        scores : ndarray of shape (n_points,)
+            Rising; errors far out, a tenth at most, lie beyond.
+        right, errors : ndarray of shape (n_points,)
+            Falling; NaN where there is none of a kind.
         """
-        right, errors = (s[np.isfinite(s)] for s in (self.right, self.errors))
-        both = np.concatenate([right, errors])
-        if not both.size:
-            return np.array([0.0, 1.0]), np.zeros(1), np.zeros(1)
-        low, high = float(both.min()), float(right.max()) if right.size else -math.inf
-        if errors.size:
-            high = max(high, float(np.quantile(errors, _FAR_OUT)))
-        if math.isfinite(self.threshold):
-            high = max(high, self.threshold + 0.1 * abs(self.threshold - low))
-        edges = np.linspace(low, high if high > low else low + 1, _BINS + 1)
-        shares = [
-            np.histogram(np.clip(part, edges[0], edges[-1]), edges)[0] / max(whole, 1)
-            for part, whole in ((right, self.right.size), (errors, self.errors.size))
-        ]
-        return edges, shares[0], shares[1]
+        finite = [s[np.isfinite(s)] for s in (self.right, self.errors)]
+        both = np.concatenate(finite)
+        low, high = (float(both.min()), float(both.max())) if both.size else (0.0, 1.0)
+        if self.errors.size:
+            near = [
+                np.quantile(finite[1], _MOST),
+                finite[0].max(),
+                1.2 * self.threshold,
+            ]
+            high = min(high, float(np.nanmax(near)))
+        scores = np.linspace(low, high if high > low else low + 1, _POINTS)
+        return scores, _above(self.right, scores), _above(self.errors, scores)
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
         """Draw it.
@@ -230,7 +227,7 @@ class SeparabilityDisplay:
         ax : matplotlib Axes, optional
             Default: new ones.
         **kwargs : object
-            Of matplotlib's ``stairs``.
+            Of matplotlib's ``plot``.
 
         Returns
         -------
@@ -239,20 +236,18 @@ class SeparabilityDisplay:
         """
         self.ax_ = axes_for(ax, self)
         self.figure_ = self.ax_.figure
-        edges, right, errors = self.histogram()
-        options = {"fill": True, "alpha": 0.55} | kwargs
-        counts = (
-            f"{self.right.size:,} right decisions", f"{self.errors.size:,} errors"
-        )  # fmt: skip
-        self.ax_.stairs(right, edges, color=BLUE, label=counts[0], **options)
-        self.ax_.stairs(errors, edges, color=RED, label=counts[1], **options)
+        scores, *shares = self.curves()
+        kinds = (("right decisions", self.right, BLUE), ("errors", self.errors, RED))
+        for (kind, values, colour), share in zip(kinds, shares, strict=True):
+            options = {"color": colour, "label": f"{values.size:,} {kind}"} | kwargs
+            self.ax_.plot(scores, share, **options)
         if math.isfinite(self.threshold):
             self.ax_.axvline(
                 self.threshold, color=INK, linestyle="--", label="changed above"
             )
-        self.ax_.set(xlabel="score: looks wrong", ylabel="share of its kind")
+        self.ax_.set(xlabel="score: looks wrong", ylabel="share above", ylim=(0, 1.02))
         self.ax_.set_title(self.verdict, fontsize="medium")
-        in_percent(self.ax_.yaxis)
+        in_percent(self.ax_.yaxis, 0)
         self.ax_.legend()
         return self
 
@@ -265,3 +260,10 @@ def _verdict(corrector: Any) -> str:
     if len(set(words.values())) == 1:
         return next(iter(words.values()))
     return "\n".join(f"{name}: {text}" for name, text in words.items())
+
+
+def _above(values: FloatArray, scores: FloatArray) -> FloatArray:
+    if not values.size:
+        return np.full(scores.size, np.nan)
+    rising = np.sort(values)
+    return 1 - np.searchsorted(rising, scores, side="right") / values.size

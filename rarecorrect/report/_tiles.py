@@ -1,0 +1,78 @@
+"""The numbers at the top of the page: name, number and remark."""
+
+from __future__ import annotations
+
+import math
+
+from rarecorrect.corrector import ErrorCorrector
+from rarecorrect.outcome import Outcome
+from rarecorrect.promise import percent, promised_damage
+from rarecorrect.report._evidence import expected_gain
+from rarecorrect.report._numbers import counted, points, share
+
+Tile = tuple[str, str, str]
+
+
+def of_book(corrector: ErrorCorrector) -> list[Tile]:
+    """What the corrector itself can tell."""
+    book, report = corrector.rules_, corrector.report_
+    return [
+        _estimated(corrector),
+        _promised(promised_damage(report)),
+        (
+            "Rules in force",
+            f"{book.n_active if book.certified else 0:,}",
+            f"of {counted(len(book), 'rule')} in the book",
+        ),
+        (
+            "Right before",
+            share(report.legacy_accuracy),
+            f"of {counted(report.n_unseen, 'case')} of the fit",
+        ),
+    ]
+
+
+def of_cases(outcome: Outcome) -> list[Tile]:
+    """What was seen."""
+    total, n_wrong = outcome.report.overall, int((~outcome.right).sum())
+    before, after = float(total["accuracy_before"]), float(total["accuracy_after"])
+    mended = int((outcome.mended & outcome.changed).sum())
+    flags = bool(outcome.trace["flagged"].any())
+    promised = promised_damage(outcome.corrector.report_)
+    said = "nothing promised"
+    if not math.isnan(promised):
+        said = f"promised: at most {percent(promised, 4)}"
+    return [
+        (
+            "Errors repaired or sent to review" if flags else "Errors repaired",
+            share(mended / n_wrong, 1) if n_wrong else "-",
+            f"{mended:,} of {counted(n_wrong, 'error')}",
+        ),
+        (
+            "Right decisions changed",
+            share(float(total["damage"])),
+            f"{total['broken']:,} of {total['right_before']:,}; {said}",
+        ),
+        ("Net", f"{total['net']:+,}", "right decisions: repaired less broken"),
+        (
+            "Accuracy",
+            share(after),
+            f"{share(before)} before ({points(after - before)} points)",
+        ),
+    ]
+
+
+def _estimated(corrector: ErrorCorrector) -> Tile:
+    caught, whole = expected_gain(corrector)
+    if not whole or not corrector.rules_.certified:
+        return "Errors caught, as estimated", "-", "nothing is certified or left out"
+    remark = f"{caught:,} of {counted(whole, 'error')} left out of the learning"
+    return "Errors caught, as estimated", share(caught / whole, 1), remark
+
+
+def _promised(promised: float) -> Tile:
+    name = "Right decisions changed"
+    if math.isnan(promised):
+        return name, "-", "no promise about right decisions"
+    number = f"\N{LESS-THAN OR EQUAL TO} {percent(promised, 4)}"
+    return name, number, "promised, for cases like those of the test"
