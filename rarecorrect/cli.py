@@ -12,6 +12,7 @@ from rich.table import Table
 
 import rarecorrect
 from rarecorrect._explain_command import explain
+from rarecorrect._report_command import report
 from rarecorrect._rules_command import rules
 from rarecorrect._verify_command import verify
 
@@ -73,7 +74,7 @@ def demo(seed: int) -> None:
     )
 
 
-for command in (explain, rules, verify):
+for command in (explain, report, rules, verify):
     main.add_command(command)
 
 _SHARES = ("repaired", "by chance", "right changed", "new type caught")

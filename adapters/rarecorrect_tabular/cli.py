@@ -18,6 +18,7 @@ from rarecorrect_tabular.loader import load_transactions
 from rarecorrect_tabular.protocol import Plan
 from rarecorrect_tabular.replay_command import replay
 from rarecorrect_tabular.report import gain_table, write_results
+from rarecorrect_tabular.report_command import report
 from rarecorrect_tabular.review_list_command import review_list
 from rarecorrect_tabular.score_command import score
 from rarecorrect_tabular.statistics import separability_verdicts
@@ -28,7 +29,7 @@ def tabular() -> None:
     """Tables of transactions: fraud, network traffic."""
 
 
-for command in (backtest, fit, replay, review_list, score):
+for command in (backtest, fit, replay, report, review_list, score):
     tabular.add_command(command)
 
 

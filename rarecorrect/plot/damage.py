@@ -155,7 +155,7 @@ class DamageDisplay:
             True labels, legacy decisions, corrected ones.
         by : array-like of shape (n_rows,), optional
             Window or class of every row; default: the true label.
-        promised : float or mapping from window or class to float, default=nan
+        promised : float or mapping from window or class to float, optional
             A number was promised for the whole and for every window.
         flagged : array-like of bool of shape (n_rows,), optional
             Rows sent to review.

@@ -31,7 +31,7 @@ class GainRetentionDisplay:
         Share of errors repaired (or sent to review), rising from 0.
     in_force : (float, float), optional
         Retention and gain at the threshold in force.
-    promised : float, default=nan
+    promised : float, optional
         Retention that is certified.
     name : str, optional
         For the legend.

@@ -29,7 +29,7 @@ class SeparabilityDisplay:
     ----------
     right, errors : ndarray
         Scores, high = looks wrong; ``-inf`` where no rule speaks.
-    threshold : float, default=nan
+    threshold : float, optional
         Above it a decision is changed.
     verdict : str, default=""
         In words.
@@ -137,7 +137,7 @@ class SeparabilityDisplay:
             High = looks wrong.
         wrong : array-like of bool of shape (n_rows,)
             Whether the decision is wrong.
-        threshold : float, default=nan
+        threshold : float, optional
         ax : matplotlib Axes, optional
         **kwargs : object
             Of matplotlib's ``plot``.

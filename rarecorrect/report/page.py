@@ -10,14 +10,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
-from sklearn.utils import check_consistent_length
+import pandas as pd
+from sklearn.utils import check_consistent_length, column_or_1d
 from sklearn.utils.validation import check_is_fitted
 
+from rarecorrect._compat import safe_indexing
 from rarecorrect.alert_budget import AlertBudget, whole_days
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.exceptions import TrainingRowsWarning
 from rarecorrect.ledger import fingerprint_of_rows
+from rarecorrect.metrics import as_labels
 from rarecorrect.outcome import Outcome
 from rarecorrect.plot import (
     AlertBudgetDisplay,
@@ -64,7 +68,8 @@ def html(
     X : array-like, frame or sparse matrix of shape (n_rows, n_columns), optional
         Cases that took no part in the fit.  Without: only what the corrector keeps.
     y : array-like of shape (n_rows,), optional
-        Their true labels; needed with `X`.
+        Their true labels; needed with `X`.  Some may be missing (None, NaN): such cases
+        count as alerts of their day, and nowhere else.
     segment : array-like of shape (n_rows,), optional
         As in :meth:`rarecorrect.ErrorCorrector.predict`.
     time : array-like of shape (n_rows,), optional
@@ -87,7 +92,8 @@ def html(
     Raises
     ------
     ValueError
-        For one of `X` and `y` without the other, or fewer than 0 examples.
+        For one of `X` and `y` without the other, for `y` without any label that is
+        known, or fewer than 0 examples.
     ImportError
         Without jinja2: ``pip install 'rarecorrect[report]'``.
     NotFittedError
@@ -121,8 +127,8 @@ def html(
     model = type(corrector.estimator_).__name__
     told = _of_corrector(corrector) | {"title": title or f"Correction of a {model}"}
     if X is not None and y is not None:
-        outcome = Outcome.of(corrector, X, y, segment=segment, case_id=case_id)
-        told |= _of_cases(outcome, time, examples)
+        beside = {"segment": segment, "case_id": case_id, "time": time}
+        told |= _of_cases(corrector, X, y, beside, examples)
         if told["used"] > MANY_TAUGHT:
             warnings.warn(told["warning"], TrainingRowsWarning, stacklevel=2)
     page = _rendered(told)
@@ -164,12 +170,64 @@ def _of_corrector(corrector: ErrorCorrector) -> Parts:
     }
 
 
-def _of_cases(outcome: Outcome, time: npt.ArrayLike | None, examples: int) -> Parts:
-    """What is seen on labelled cases."""
+def _of_cases(
+    corrector: ErrorCorrector, X: Any, y: npt.ArrayLike, beside: Parts, examples: int
+) -> Parts:
+    """What is seen on labelled cases; `beside`: columns that stand beside `X`."""
+    time = beside.pop("time")
+    given = column_or_1d(np.asarray(y, dtype=object))
+    known = np.flatnonzero(~pd.isna(given))
+    outcome = _outcome(corrector, X, given, known, beside)
+    found = {"n_unknown": len(given) - known.size, **_seen(outcome, examples)}
+    if time is None:
+        return found
+    check_consistent_length(given, time)
+    days, changed = whole_days(time), outcome.changed
+    if known.size < len(given):  # alerts are alerts, whatever their outcome
+        trace = corrector.trace(X, segment=beside["segment"])
+        changed = (trace["changed"] | trace["flagged"]).to_numpy()
+    windows, what = measured.windows_of(days[known])
+    shown = DamageDisplay.of_outcome(outcome, by=windows)
+    found["damage"].append(_damage(shown, f"{what}, from its first day on"))
+    budget = AlertBudget.parse(corrector.alert_budget)
+    cap = None if budget is None else budget.per_day
+    alerts = AlertBudgetDisplay.counted(changed, days, cap=cap)
+    return found | {"alerts": charts.alerts(alerts), "alerts_told": _told(alerts)}
+
+
+def _outcome(
+    corrector: ErrorCorrector, X: Any, y: Any, known: Any, beside: Parts
+) -> Outcome:
+    """What became of the cases whose labels are known."""
+    if not known.size:
+        raise ValueError(f"none of the {len(y):,} labels in y is known")
+    if known.size == len(y):
+        return Outcome.of(corrector, X, _as_they_are_known(corrector, y), **beside)
+    check_consistent_length(X, y)
+    part = {
+        name: None if column is None else np.asarray(column)[known]
+        for name, column in beside.items()
+    }
+    if part["case_id"] is None and not isinstance(X, pd.DataFrame):
+        part["case_id"] = known  # the places among all of them
+    labels = _as_they_are_known(corrector, y[known])
+    return Outcome.of(corrector, safe_indexing(X, known), labels, **part)
+
+
+def _as_they_are_known(corrector: ErrorCorrector, y: Any) -> Any:
+    """Labels as the corrector knows them: a gap has made 1.0 of every 1."""
+    labels, kind = as_labels(y.tolist(), "y"), corrector.classes_.dtype
+    if labels.dtype.kind == "f" and kind.kind in "iu" and np.all(labels % 1 == 0):
+        return labels.astype(kind)
+    return labels
+
+
+def _seen(outcome: Outcome, examples: int) -> Parts:
+    """Everything but what needs the time."""
     corrector = outcome.corrector
     used = outcome.taught_share + outcome.calibrated_share
     right, wrong = int(outcome.right.sum()), int((~outcome.right).sum())
-    by_class = DamageDisplay.of_outcome(outcome)
+    digest = fingerprint_of_rows(outcome.reading.features)[:16]
     found: Parts = {
         "outcome": outcome,
         "n_cases": len(outcome),
@@ -178,7 +236,7 @@ def _of_cases(outcome: Outcome, time: npt.ArrayLike | None, examples: int) -> Pa
         "before_after": measured.before_after(outcome),
         "kinds": measured.kinds_of_errors(outcome) if wrong else None,
         "spillover": measured.spillover(outcome),
-        "damage": [_damage(by_class, "true label")],
+        "damage": [_damage(DamageDisplay.of_outcome(outcome), "true label")],
         "curve": "",
         "scores": "",
         "alerts": "",
@@ -187,34 +245,16 @@ def _of_cases(outcome: Outcome, time: npt.ArrayLike | None, examples: int) -> Pa
         "n_changed": int(outcome.changed.sum()),
         "used": used,
         "warning": _warning(outcome) if used else "",
+        "provenance": [
+            *provenance.provenance(corrector),
+            ("Cases of this report", f"{len(outcome):,}, fingerprint {digest}"),
+        ],
     }
     if right and wrong and corrector.rules_.active:
         shown = GainRetentionDisplay.of_outcome(outcome)
         found["curve"] = charts.gain_retention(shown)
         found["scores"] = charts.separability(SeparabilityDisplay.of_outcome(outcome))
-    if time is not None:
-        found |= _by_time(outcome, time, found["damage"])
-    digest = fingerprint_of_rows(outcome.reading.features)[:16]
-    found["provenance"] = [
-        *provenance.provenance(corrector),
-        ("Cases of this report", f"{len(outcome):,}, fingerprint {digest}"),
-    ]
     return found
-
-
-def _by_time(outcome: Outcome, time: npt.ArrayLike, damage: list[Any]) -> Parts:
-    check_consistent_length(outcome.y, time)
-    days = whole_days(time)
-    windows, what = measured.windows_of(days)
-    shown = DamageDisplay.of_outcome(outcome, by=windows)
-    budget = AlertBudget.parse(outcome.corrector.alert_budget)
-    cap = None if budget is None else budget.per_day
-    alerts = AlertBudgetDisplay.counted(outcome.changed, days, cap=cap)
-    return {
-        "damage": [*damage, _damage(shown, f"{what}, from its first day on")],
-        "alerts": charts.alerts(alerts),
-        "alerts_told": _alerts_told(alerts),
-    }
 
 
 def _damage(shown: DamageDisplay, by: str) -> tuple[str, str, Table]:
@@ -222,7 +262,7 @@ def _damage(shown: DamageDisplay, by: str) -> tuple[str, str, Table]:
     return by, charts.damage(shown), measured.damage_table(shown, by)
 
 
-def _alerts_told(shown: AlertBudgetDisplay) -> str:
+def _told(shown: AlertBudgetDisplay) -> str:
     mean = counted(len(shown.days), "day")
     told = (
         f"On {mean}, {shown.alerts.mean():.1f} decisions a day were changed on average"
