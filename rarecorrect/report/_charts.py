@@ -151,11 +151,10 @@ def _upright_grid(frame: Frame, ticks: Any) -> str:
 
 
 def _beside(frame: Frame, value: float, words: str) -> str:
-    """Words at the top of an upright line, on the side where there is room."""
+    """Words above an upright line, on the side where there is room."""
     x, room = frame.x(value), frame.width - frame.right
-    right = room - x > 110
-    style = "tick ink" if right else "tick end ink"
-    return text(x + 6 if right else x - 6, frame.top + 12, words, style)
+    style = "tick ink" if room - x > 110 else "tick end ink"
+    return text(x, frame.top - 8, words, style)
 
 
 def _shares(ticks: Any) -> list[tuple[float, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -15,6 +16,8 @@ from rarecorrect.readable import sentences
 from rarecorrect.report._numbers import counted
 from rarecorrect.report._tables import Cell, Table, number, part, words
 from rarecorrect.rule import Rule
+
+_MOST_NAMED = 12
 
 
 def status(corrector: ErrorCorrector) -> tuple[bool, str]:
@@ -40,7 +43,6 @@ def status(corrector: ErrorCorrector) -> tuple[bool, str]:
 def learnt(corrector: ErrorCorrector) -> list[tuple[str, str]]:
     """What was learnt, from what: names and values."""
     report, book = corrector.report_, corrector.rules_
-    names = report.feature_names
     detectors = sorted({_detector(rule) for rule in book})
     found = [
         (
@@ -58,7 +60,7 @@ def learnt(corrector: ErrorCorrector) -> list[tuple[str, str]]:
         ),
         (
             "What rules see",
-            f"{counted(len(names), 'feature')} ({', '.join(report.features)})",
+            _listed(report.feature_names),
         ),
     ]
     if detectors:
@@ -171,6 +173,12 @@ def expected_gain(corrector: ErrorCorrector) -> tuple[int, int]:
             caught += round(found[0] * rule.left_out.size)
             whole += rule.left_out.size
     return caught, whole
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_MOST_NAMED])
+    more = f" and {len(names) - _MOST_NAMED:,} more" if len(names) > _MOST_NAMED else ""
+    return f"{counted(len(names), 'feature')}: {shown}{more}"
 
 
 def _does(rule: Rule) -> str:

@@ -19,6 +19,11 @@ Indices = npt.NDArray[np.intp]
 
 MOST_CLASSES = 40
 _MOST_KINDS = 20
+_WINDOWS = {
+    1: "day",
+    7: "week, from its first day on",
+    30: "30 days, from the first on",
+}
 _COUNTS = (
     *("support", "right_before", "right_after"),
     *("repaired", "broken", "flagged"),
@@ -208,11 +213,11 @@ def cases(outcome: Outcome, examples: int, seed: int = 0) -> list[Case]:
 
 
 def windows_of(days: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
-    """First day of every row's window, and its length: so that few are left."""
+    """First day of every row's window, and what it is: so that few are left."""
     first, day = days.min(), np.timedelta64(1, "D") if days.dtype.kind == "M" else 1
     span = int((days.max() - first) / day)
-    length = 1 if span < 14 else 7 if span < 26 * 7 else 30
-    step, what = length * day, {1: "day", 7: "week", 30: "30 days"}[length]
+    length = 1 if span < 8 else 7 if span < 26 * 7 else 30
+    step, what = length * day, _WINDOWS[length]
     return first + (days - first) // step * step, what
 
 

@@ -22,10 +22,10 @@ class Frame:
     x_range: tuple[float, float]
     y_range: tuple[float, float]
     width: int = 640
-    height: int = 260
+    height: int = 272
     left: int = 76
     right: int = 44
-    top: int = 16
+    top: int = 30
     bottom: int = 58
 
     def x(self, value: float) -> float:

@@ -42,6 +42,8 @@ from rarecorrect.whole_file import write_whole
 
 Parts = dict[str, Any]
 
+_BY_CHANCE = 0.01  # so many rows may be taken for others of the fit
+
 
 def html(
     corrector: ErrorCorrector,
@@ -188,7 +190,7 @@ def _of_cases(
         changed = (trace["changed"] | trace["flagged"]).to_numpy()
     windows, what = measured.windows_of(days[known])
     shown = DamageDisplay.of_outcome(outcome, by=windows)
-    found["damage"].append(_damage(shown, f"{what}, from its first day on"))
+    found["damage"].append(_damage(shown, what))
     budget = AlertBudget.parse(corrector.alert_budget)
     cap = None if budget is None else budget.per_day
     alerts = AlertBudgetDisplay.counted(changed, days, cap=cap)
@@ -244,7 +246,7 @@ def _seen(outcome: Outcome, examples: int) -> Parts:
         "cases": measured.cases(outcome, examples),
         "n_changed": int(outcome.changed.sum()),
         "used": used,
-        "warning": _warning(outcome) if used else "",
+        "warning": _warning(outcome) if used > _BY_CHANCE else "",
         "provenance": [
             *provenance.provenance(corrector),
             ("Cases of this report", f"{len(outcome):,}, fingerprint {digest}"),
