@@ -14,6 +14,7 @@ from rarecorrect.files import load
 from rarecorrect.report import html
 
 _PATH = click.Path(path_type=Path)
+_OFFSET = r"(?<=\d)\s*(Z|[+-]\d\d:?\d\d)$"
 
 
 @click.command()
@@ -80,8 +81,11 @@ def _read(data: Path, corrector: Any, asked: dict[str, str | None]) -> tuple[Any
 
 
 def _times(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Numbers of days, or times by the clock on the wall."""
+    """Numbers of days, or times by the clock on the wall where they were stamped."""
     if pd.api.types.is_numeric_dtype(column):
         return column
-    times = pd.to_datetime(column)
-    return times.dt.tz_localize(None)
+    if not pd.api.types.is_datetime64_any_dtype(column):
+        stamps = column.astype("string").str.replace(_OFFSET, "", regex=True)
+        column = pd.to_datetime(stamps, format="ISO8601")
+    times: pd.Series[Any] = column.dt.tz_localize(None)
+    return times

@@ -160,7 +160,8 @@ class GainRetentionDisplay:
         GainRetentionDisplay
         """
         retention, gain, thresholds = outcome.curve()
-        at = int(np.searchsorted(-thresholds, -outcome.threshold, side="right")) - 1
+        at = int(np.searchsorted(-thresholds, -outcome.threshold, side="left"))
+        at = min(at, thresholds.size - 1)  # without a score nothing fires
         return cls(
             retention=retention,
             gain=gain,

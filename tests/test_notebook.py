@@ -1,0 +1,44 @@
+"""A fitted corrector in a notebook: scikit-learn's diagram, rules and certificate."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import sklearn
+from sklearn.linear_model import LogisticRegression
+
+from rarecorrect import ErrorCorrector
+
+HOSTILE = "<script>alert(1)</script>"
+
+if not hasattr(ErrorCorrector(None), "_html_repr"):  # pragma: no cover
+    pytest.skip("this scikit-learn has no hook", allow_module_level=True)
+
+
+def test_rules_and_promise_stand_below_the_diagram(outbreak):
+    made = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
+    before = made._repr_html_()
+    assert "sk-top-container" in before and "rarecorrect-book" not in before
+    made.fit(outbreak.X, outbreak.y)
+    shown = made._repr_mimebundle_()["text/html"]
+    assert "sk-top-container" in shown
+    assert "changes at most 10 % (1 in 10)" in shown
+    for rule in made.rules_:
+        assert f"<td>{rule.name}</td><td>active</td><td>{rule.n_errors}</td>" in shown
+    off = made.with_rules(made.rules_.disable_all())._repr_html_()
+    assert "Not certified, the legacy answer is kept: no rule is active" in off
+
+
+def test_it_is_off_where_scikit_learn_shows_text(outbreak):
+    made = ErrorCorrector(outbreak.model)
+    with sklearn.config_context(display="text"):
+        assert not hasattr(made, "_repr_html_")
+
+
+def test_labels_that_attack_are_escaped(outbreak):
+    names = np.array(["no", "yes", HOSTILE])
+    model = LogisticRegression().fit(outbreak.X, names[outbreak.y % 2])
+    made = ErrorCorrector(model, max_damage=0.1, random_state=0)
+    made.fit(outbreak.X, names[outbreak.y])
+    shown = made._repr_html_().partition('class="rarecorrect-book"')[2]
+    assert "to &lt;script&gt;" in shown and "<script>" not in shown
