@@ -290,8 +290,11 @@ class DamageDisplay:
             self.promised, places, "|", color=INK, markersize=18, label="promised"
         )
         self.ax_.set_yticks(places, self.names)
-        self.ax_.set(xlabel="right decisions changed", xlim=(0, None))
-        self.ax_.invert_yaxis()
+        self.ax_.set(
+            xlabel="right decisions changed",
+            xlim=(0, None),
+            ylim=(len(places) - 0.5, -0.5),
+        )
         in_percent(self.ax_.xaxis)
         self.ax_.legend()
         return self

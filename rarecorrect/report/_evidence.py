@@ -94,7 +94,7 @@ def rules_table(
         state = rule.state_on(clock.today())
         row = [
             words(rule.name),
-            Cell(_does(rule), None, "short"),
+            Cell(does := _does(rule), None, "short" if len(does) < 30 else ""),
             Cell(state, None, f"state {state}"),
             number(rule.n_errors),
             _left_out(rule, corrector),

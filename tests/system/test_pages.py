@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 PAGES = Path(__file__).parents[2] / "docs"
-WITH_CODE = ["certificates.md", "detectors.md", "rules.md", "sql.md"]
+WITH_CODE = ["certificates.md", "detectors.md", "report.md", "rules.md", "sql.md"]
 
 
 @pytest.mark.parametrize("name", WITH_CODE)
