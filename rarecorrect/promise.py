@@ -224,9 +224,9 @@ def _one_in(share: float) -> str:
 
 
 def _in_hundred(share: float) -> str:
-    if share >= 0.0095:
-        return f"{100 * share:.2g} times in 100"
-    return f"{1000 * share:.2g} times in 1,000"
+    """How often, rounded up: who promises says rather too much than too little."""
+    of = 100 if share > 0.01 - 1e-9 else 1000
+    return f"{math.ceil(10 * of * share - 1e-6) / 10:g} times in {of:,}"
 
 
 def _not_single(report: FitReport) -> str:
@@ -245,6 +245,8 @@ def _not_single(report: FitReport) -> str:
 def _assumptions(report: FitReport) -> list[tuple[str, str]]:
     """What certificates take for granted, in their own words."""
     found = []
+    worst = percent(promised_damage(report))
+    if_so = f"if it is so, at most {worst} of right decisions are changed."
     terms, populations = report.terms, {c.population for c in report.certificates}
     if terms.contamination and any("assumed" in words for words in populations):
         found.append(
@@ -252,7 +254,7 @@ def _assumptions(report: FitReport) -> list[tuple[str, str]]:
                 "Hidden errors are an assumption",
                 f"Up to {percent(terms.contamination)} of the decisions taken for "
                 "right are assumed to be errors that nobody has found yet. Nobody has "
-                "tested that.",
+                f"tested that; {if_so}",
             )
         )
     if terms.legacy_accuracy and any("accuracy" in words for words in populations):
@@ -260,7 +262,8 @@ def _assumptions(report: FitReport) -> list[tuple[str, str]]:
             (
                 "The accuracy is an assumption",
                 "That the model in service is right in at least "
-                f"{percent(terms.legacy_accuracy)} of all cases was said, not tested.",
+                f"{percent(terms.legacy_accuracy)} of all cases was said, not tested; "
+                f"{if_so}",
             )
         )
     return found

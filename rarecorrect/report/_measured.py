@@ -51,9 +51,9 @@ class Case:
 def before_after(outcome: Outcome) -> Table:
     """Every class before and after, and all of them."""
     frame = outcome.report.to_frame()
-    classes, note = _largest(frame.drop(index="all"), "repaired", "broken")
+    classes, note = _largest(frame.iloc[:-1], "repaired", "broken")
     overall = outcome.report.overall
-    shown = pd.concat([classes, frame.loc[["all"]]])
+    shown = pd.concat([classes, frame.iloc[-1:]])
     records: list[Any] = shown.to_dict("records")
     rows = [
         [
@@ -116,33 +116,30 @@ def kinds_of_errors(outcome: Outcome) -> Table:
 def spillover(outcome: Outcome) -> Table:
     """Where broken decisions went, in shares of the right decisions of a class."""
     frame = outcome.report.spillover
-    total = frame.sum(axis=1)
-    kept = total.sort_values(ascending=False, kind="stable").index[:MOST_CLASSES]
-    rows_of = [label for label in frame.index if label in set(kept)]
-    columns = [c for c in frame.columns if c in rows_of or c == "flagged"]
-    if not outcome.trace["flagged"].any():
-        columns.remove("flagged")
-    shown = frame.loc[rows_of, columns]
-    top = float(np.nanmax(shown.to_numpy(), initial=0.0))
+    total = frame.sum(axis=1, skipna=False).to_numpy()
+    # by place: labels may be True and False
+    kept = np.sort(np.argsort(-total, kind="stable")[:MOST_CLASSES])
+    flags = [len(frame)] if outcome.trace["flagged"].any() else []
+    columns = [*kept.tolist(), *flags]
+    shares = frame.to_numpy()[np.ix_(kept, columns)]
+    top = float(np.nanmax(shares, initial=0.0))
     rows = [
-        [words(label), *(_heat(v, top, label == c) for c, v in row.items()), part(all_)]
-        for (label, row), all_ in zip(
-            shown.iterrows(), total.loc[rows_of].tolist(), strict=True
-        )
+        [
+            words(frame.index[i]),
+            *(_heat(v, top, i == j) for j, v in zip(columns, row, strict=True)),
+            part(float(total[i])),
+        ]
+        for i, row in zip(kept.tolist(), shares.tolist(), strict=True)
     ]
     head = ["Right before \N{DOWNWARDS ARROW} becomes \N{RIGHTWARDS ARROW}"]
-    head += ["sent to review" if c == "flagged" else str(c) for c in columns]
+    head += ["sent to review" if j in flags else str(frame.columns[j]) for j in columns]
     head.append("in all")
-    more = len(frame) - len(rows_of)
+    more = len(frame) - len(rows)
     note = "Shares of the decisions of a class that were right. "
-    note += (
-        f"{counted(more, 'class', 'classes')} with less spillover not shown."
-        if more
-        else ""
-    )
-    return Table(
-        "Spillover: right decisions that became something else", head, rows, note
-    )
+    if more:
+        note += f"{counted(more, 'class', 'classes')} with less spillover not shown."
+    caption = "Spillover: right decisions that became something else"
+    return Table(caption, head, rows, note)
 
 
 def damage_table(shown: DamageDisplay, by: str) -> Table:

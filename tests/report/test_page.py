@@ -173,6 +173,24 @@ def test_classes_have_promises_of_their_own(outbreak):
     )
 
 
+def test_labels_may_be_true_and_false(outbreak):
+    model = LogisticRegression().fit(outbreak.X[:100], outbreak.y[:100] == 1)
+    corrector = ErrorCorrector(model, max_damage=0.2, random_state=0)
+    corrector.fit(outbreak.X, outbreak.y == 2)
+    y = [None if i % 3 == 0 else bool(v == 2) for i, v in enumerate(outbreak.y_new)]
+    told = html(corrector, outbreak.X_new, y)
+    known = np.arange(1200) % 3 > 0
+    assert Reader(told).row("True")[1] == f"{np.sum((outbreak.y_new == 2) & known)}"
+
+
+def test_what_cannot_be_said_is_a_dash(small):
+    wrong = small.corrector.estimator_.predict(small.X) != small.y
+    told = Reader(html(small.corrector, small.X[wrong], small.y[wrong]))
+    assert told.row("all")[8] == "-"  # no right decision could be changed
+    right = Reader(html(small.corrector, small.X[~wrong], small.y[~wrong]))
+    assert right.row("all")[7] == "-" and "it makes no error" in right.text
+
+
 def test_names_that_attack_are_inert(hostile):
     told = html(hostile.corrector, hostile.X, hostile.y, title=HOSTILE)
     assert "&lt;script&gt;alert(" in told
