@@ -18,6 +18,7 @@ from rarecorrect.report._svg import Frame, nice_ticks, text
 
 _MOST_POINTS = 400
 _MOST_ROWS = 40
+_MOST_DAYS = 730
 _ROW = 26
 
 
@@ -71,21 +72,15 @@ def damage(shown: DamageDisplay) -> str:
 
 
 def alerts(shown: AlertBudgetDisplay) -> str:
-    """Alerts of every day, and the cap."""
-    highest = max(int(shown.alerts.max(initial=0)), shown.cap or 0, 1)
+    """Alerts of every day, and the cap; of very many days the last ones."""
+    shown = AlertBudgetDisplay(
+        days=shown.days[-_MOST_DAYS:], alerts=shown.alerts[-_MOST_DAYS:], cap=shown.cap
+    )
+    n, most = len(shown.days), int(shown.alerts.max(initial=0))
+    highest = max(most, shown.cap or 0, 1)
     ticks = nice_ticks(0, 1.1 * highest)
-    n = len(shown.days)
     frame = Frame((0.0, float(n)), (0.0, 1.1 * highest))
-    gap = 0.15 if n < 120 else 0.0
-    parts = [frame.levels((v, f"{v:,g}") for v in ticks)]
-    for i, (number, above) in enumerate(zip(shown.alerts, shown.above, strict=True)):
-        x, y = frame.x(i + gap), frame.y(int(number))
-        size = (round(frame.x(i + 1 - gap) - x, 2), round(frame.y(0) - y, 1))
-        parts.append(
-            f'<rect class="{"over" if above else "bar"}" x="{x}" y="{y}" '
-            f'width="{size[0]}" height="{size[1]}">'
-            f"<title>{shown.days[i]}: {number}</title></rect>"
-        )
+    parts = [frame.levels((v, f"{v:,g}") for v in ticks), _bars(frame, shown)]
     if shown.cap is not None:
         y, right = frame.y(shown.cap), frame.width - frame.right
         parts.append(
@@ -95,7 +90,7 @@ def alerts(shown: AlertBudgetDisplay) -> str:
     every = max(1, math.ceil(n / 6))
     days = [(i + 0.5, str(shown.days[i])) for i in range(0, n, every)]
     parts.append(frame.below(days, "day"))
-    told = f"Alerts by day, at most {int(shown.alerts.max(initial=0)):,}"
+    told = f"Alerts of {n:,} days, at most {most:,}"
     if shown.cap is not None:
         told += f"; above the cap of {shown.cap:,} on {shown.days_above} of {n} days"
     return frame.picture(told, *parts)
@@ -122,6 +117,20 @@ def separability(shown: SeparabilityDisplay) -> str:
     if not math.isnan(shown.threshold):
         told += f"; above the cut: {share(above[0])} and {share(above[1])}"
     return frame.picture(told, *parts)
+
+
+def _bars(frame: Frame, shown: AlertBudgetDisplay) -> str:
+    gap = 0.15 if len(shown.days) < 120 else 0.0
+    found = []
+    for i, (number, above) in enumerate(zip(shown.alerts, shown.above, strict=True)):
+        x, y = frame.x(i + gap), frame.y(int(number))
+        width, height = frame.x(i + 1 - gap) - x, frame.y(0) - y
+        found.append(
+            f'<rect class="{"over" if above else "bar"}" x="{x}" y="{y}" '
+            f'width="{width:.1f}" height="{height:.1f}">'
+            f"<title>{shown.days[i]}: {number}</title></rect>"
+        )
+    return "".join(found)
 
 
 def _damage_row(frame: Frame, shown: DamageDisplay, i: int, y: float) -> str:

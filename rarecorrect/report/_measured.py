@@ -19,11 +19,7 @@ Indices = npt.NDArray[np.intp]
 
 MOST_CLASSES = 40
 _MOST_KINDS = 20
-_WINDOWS = {
-    1: "day",
-    7: "week, from its first day on",
-    30: "30 days, from the first on",
-}
+_MOST_WINDOWS = 26
 _COUNTS = (
     *("support", "right_before", "right_after"),
     *("repaired", "broken", "flagged"),
@@ -213,9 +209,13 @@ def windows_of(days: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], str]:
     """First day of every row's window, and what it is: so that few are left."""
     first, day = days.min(), np.timedelta64(1, "D") if days.dtype.kind == "M" else 1
     span = int((days.max() - first) / day)
-    length = 1 if span < 8 else 7 if span < 26 * 7 else 30
-    step, what = length * day, _WINDOWS[length]
-    return first + (days - first) // step * step, what
+    if span < 8:
+        return days, "day"
+    length, what = 7, "week, from its first day on"
+    if span >= 7 * _MOST_WINDOWS:
+        length = 30 * (1 + span // (30 * _MOST_WINDOWS))
+        what = f"{length:,} days, from the first on"
+    return first + (days - first) // (length * day) * (length * day), what
 
 
 def _by_result(outcome: Outcome) -> tuple[Indices, Indices]:

@@ -265,16 +265,13 @@ def _damage(shown: DamageDisplay, by: str) -> tuple[str, str, Table]:
 
 
 def _told(shown: AlertBudgetDisplay) -> str:
-    mean = counted(len(shown.days), "day")
     told = (
-        f"On {mean}, {shown.alerts.mean():.1f} decisions a day were changed on average"
+        f"On {counted(len(shown.days), 'day')}, {shown.alerts.mean():.1f} decisions a "
+        f"day were changed on average, {int(shown.alerts.max()):,} at most"
     )
     if shown.cap is None:
-        return f"{told}, {int(shown.alerts.max()):,} at most. No cap is set."
-    return (
-        f"{told}, {int(shown.alerts.max()):,} at most; above the cap of "
-        f"{shown.cap:,} on {shown.days_above:,} of them."
-    )
+        return f"{told}. No cap is set."
+    return f"{told}; above the cap of {shown.cap:,} on {shown.days_above:,} of them."
 
 
 def _warning(outcome: Outcome) -> str:

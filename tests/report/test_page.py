@@ -173,6 +173,15 @@ def test_classes_have_promises_of_their_own(outbreak):
     )
 
 
+def test_very_many_days_stay_a_small_page(small):
+    seconds = np.arange(len(small.X)) * 86_400  # taken for days
+    told = html(small.corrector, small.X, small.y, time=seconds)
+    assert "On 1,200 days" in told and "Alerts of 730 days" in told
+    assert len(told) < 300_000
+    windows = [row for row in Reader(told).rows if len(row) == 7]
+    assert len(windows) < 60
+
+
 def test_labels_may_be_true_and_false(outbreak):
     model = LogisticRegression().fit(outbreak.X[:100], outbreak.y[:100] == 1)
     corrector = ErrorCorrector(model, max_damage=0.2, random_state=0)
