@@ -146,7 +146,7 @@ def damage_table(shown: DamageDisplay, by: str) -> Table:
             number(int(shown.n_right[i])),
             number(int(shown.n_broken[i])),
             part(float(shown.realised[i])),
-            Cell(f"{share(shown.low[i])} to {share(shown.high[i])}", shown.high[i]),
+            _interval(float(shown.low[i]), float(shown.high[i])),
             part(float(shown.promised[i])),
             Cell("yes", 1.0, "bad") if shown.exceeded[i] else Cell("no", 0.0),
         ]
@@ -161,6 +161,11 @@ def damage_table(shown: DamageDisplay, by: str) -> Table:
     note += f" {more:,} more rows not shown." if more else ""
     head += ["Promised", "Exceeded"]
     return Table(f"Promised and seen, by {by}", head, rows, note)
+
+
+def _interval(low: float, high: float) -> Cell:
+    known = high == high  # of no right decision there is none
+    return Cell(f"{share(low)} to {share(high)}", high) if known else Cell("-", -1.0)
 
 
 def rule_counts(outcome: Outcome) -> dict[str, dict[str, int]]:
