@@ -176,6 +176,22 @@ def test_a_corrector_alone_shows_errors_left_out(corrector):
         SeparabilityDisplay.from_estimator(corrector, np.zeros((2, 4)))
 
 
+@pytest.mark.parametrize("right", [[], [-np.inf], [1.0, 2.0]])
+@pytest.mark.parametrize("errors", [[], [-np.inf], [5.0]])
+@pytest.mark.parametrize("threshold", [np.nan, 3.0, np.inf])
+def test_scores_that_no_rule_gave_are_drawn_at_the_floor(right, errors, threshold):
+    wrong = [False] * len(right) + [True] * len(errors)
+    shown = SeparabilityDisplay.from_predictions(
+        np.array([*right, *errors]), wrong, threshold=threshold
+    )
+    scores, *shares = shown.curves()
+    assert np.isfinite(scores).all() and (np.diff(scores) > 0).all()
+    for values, share in zip((right, errors), shares, strict=True):
+        none = not values
+        assert np.isnan(share).all() if none else ((share >= 0) & (share <= 1)).all()
+    assert np.isnan(shown.shares_above).all() == (np.isnan(threshold) or not wrong)
+
+
 def test_what_is_off_promises_nothing(corrector, outbreak):
     off = corrector.with_rules(corrector.rules_.disable_all())
     assert np.isnan(promised_damage(off.report_))

@@ -67,10 +67,15 @@ class SeparabilityDisplay:
 
     @property
     def shares_above(self) -> tuple[float, float]:
-        """Shares of right decisions and of errors above the threshold; maybe NaN."""
-        both = (self.right, self.errors)
+        """Shares of right decisions and of errors above the threshold.
+
+        NaN where there is none of a kind, or no common threshold.
+        """
+        if math.isnan(self.threshold):
+            return math.nan, math.nan
         right, errors = (
-            float(np.mean(s > self.threshold)) if s.size else math.nan for s in both
+            float(np.mean(s > self.threshold)) if s.size else math.nan
+            for s in (self.right, self.errors)
         )
         return right, errors
 
@@ -206,15 +211,12 @@ class SeparabilityDisplay:
         right, errors : ndarray of shape (n_points,)
             Falling; NaN where there is none of a kind.
         """
-        finite = [s[np.isfinite(s)] for s in (self.right, self.errors)]
-        both = np.concatenate(finite)
+        right, errors = (s[np.isfinite(s)] for s in (self.right, self.errors))
+        both = np.concatenate([right, errors])
         low, high = (float(both.min()), float(both.max())) if both.size else (0.0, 1.0)
-        if self.errors.size:
-            near = [
-                np.quantile(finite[1], _MOST),
-                finite[0].max(),
-                1.2 * self.threshold,
-            ]
+        if errors.size:  # a few that lie far out must not flatten the rest
+            most = np.max(right, initial=-np.inf)
+            near = [np.quantile(errors, _MOST), most, 1.2 * self.threshold]
             high = min(high, float(np.nanmax(near)))
         scores = np.linspace(low, high if high > low else low + 1, _POINTS)
         return scores, _above(self.right, scores), _above(self.errors, scores)
