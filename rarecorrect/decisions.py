@@ -83,7 +83,7 @@ class Decisions:
 
 
 def above_raw_threshold(
-    rules: Sequence[Rule], Z: Array, thresholds: FloatArray
+    rules: Sequence[Rule], Z: Array, labels: Array, thresholds: FloatArray
 ) -> npt.NDArray[np.bool_]:
     """Rows that some rule may fire on, without the common scale of all.
 
@@ -91,6 +91,8 @@ def above_raw_threshold(
     ----------
     rules : sequence of Rule
     Z : ndarray of shape (n_rows, n_features)
+    labels : ndarray of shape (n_rows,)
+        Legacy labels.
     thresholds : ndarray of shape (n_rows,)
         On the common scale; few distinct ones.
 
@@ -101,7 +103,7 @@ def above_raw_threshold(
 
     Examples
     --------
-    >>> above_raw_threshold((), np.zeros((2, 1)), np.zeros(2)).tolist()
+    >>> above_raw_threshold((), np.zeros((2, 1)), np.zeros(2), np.zeros(2)).tolist()
     [False, False]
     """
     above = np.zeros(thresholds.size, dtype=bool)
@@ -110,11 +112,70 @@ def above_raw_threshold(
     distinct, codes = thresholds[:1], None
     if (thresholds != distinct).any():  # a sort is dearer than the product
         distinct, codes = np.unique(thresholds, return_inverse=True)
+    limits = np.array(
+        [[_just_below(rule.raw_threshold(t)) for rule in rules] for t in distinct]
+    )
     raw = _raw_scores(rules, Z)
-    for i, rule in enumerate(rules):
-        limits = np.array([_just_below(rule.raw_threshold(t)) for t in distinct])
-        above |= raw[:, i] > (limits if codes is None else limits[codes])
+    exceeds = raw > (limits[0] if codes is None else limits[codes])
+    if exceeds.any():  # mostly not, and comparing labels is dearer
+        for i in np.flatnonzero(exceeds.any(axis=0)):
+            above |= exceeds[:, i] & rules[i].effective(labels)
     return above
+
+
+def linear_forms(rules: Sequence[Rule], n_features: int) -> FloatArray:
+    """Weights of all rules side by side, zeros for one that is not linear.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+    n_features : int
+
+    Returns
+    -------
+    ndarray of shape (n_features, n_rules)
+
+    Examples
+    --------
+    >>> linear_forms((), n_features=3).shape
+    (3, 0)
+    """
+    forms = np.zeros((n_features, len(rules)))
+    for i, rule in enumerate(rules):
+        if rule.coef is not None:
+            forms[:, i] = rule.coef
+    return forms
+
+
+def raw_limits(rules: Sequence[Rule], labels: Array, threshold: float) -> FloatArray:
+    """Products with the linear forms at or below which no rule fires on such a row.
+
+    Parameters
+    ----------
+    rules : sequence of Rule
+    labels : ndarray of shape (1,)
+        The legacy label of the row.
+    threshold : float
+        On the common scale.
+
+    Returns
+    -------
+    ndarray of shape (n_rules,)
+        A little below the exact ones; infinite for a rule that is not effective, minus
+        infinite for one that is not linear.
+
+    Examples
+    --------
+    >>> raw_limits((), np.array([0]), 3.0).size
+    0
+    """
+    limits = np.full(len(rules), np.inf)
+    for i, rule in enumerate(rules):
+        if rule.effective(labels).all() and threshold < np.inf:
+            exact = rule.raw_threshold(threshold)
+            limits[i] = -np.inf if rule.coef is None else _just_below(exact)
+            limits[i] -= rule.intercept
+    return limits
 
 
 def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:
@@ -125,11 +186,8 @@ def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:
     if not rules:
         return np.empty((len(Z), 0))
     others = [i for i, rule in enumerate(rules) if rule.coef is None]
-    # one that is not linear: a column of zeros, filled below
-    nothing = np.zeros(Z.shape[1])
-    forms = [nothing if rule.coef is None else rule.coef for rule in rules]
     with np.errstate(invalid="ignore", over="ignore"):  # rows that become NaN
-        scores = project(Z, np.column_stack(forms))
+        scores = project(Z, linear_forms(rules, Z.shape[1]))
         scores += [rule.intercept for rule in rules]
     if others or not np.isfinite(scores).all():
         finite = np.isfinite(Z).all(axis=1)

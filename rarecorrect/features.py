@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -343,7 +344,7 @@ class FeatureExtractor:
 
     def _parts(
         self, X: Any, walk: dict[str, Any], scores: Array | None
-    ) -> list[tuple[Array, list[str]]]:
+    ) -> list[tuple[Array, Sequence[str]]]:
         return [
             self._part(i, source, X, walk, scores)
             for i, source in enumerate(self.sources_)
@@ -351,7 +352,7 @@ class FeatureExtractor:
 
     def _part(
         self, i: int, source: Any, X: Any, walk: dict[str, Any], scores: Array | None
-    ) -> tuple[Array, list[str]]:
+    ) -> tuple[Array, Sequence[str]]:
         if i in self._transformers:
             return _as_numbers(self._transformers[i].transform(X), f"feature{i}")
         if callable(source):
@@ -442,7 +443,7 @@ def _numeric_column(dtype: Any) -> bool:
     return bool(dtype.is_numeric() or dtype == nw.Boolean)
 
 
-def _as_numbers(X: Any, prefix: str) -> tuple[Array, list[str]]:
+def _as_numbers(X: Any, prefix: str) -> tuple[Array, Sequence[str]]:
     """`X` as a float array of two dimensions, with the names of its columns."""
     frame = _frame(X)
     if frame is not None:
@@ -465,8 +466,13 @@ def _as_numbers(X: Any, prefix: str) -> tuple[Array, list[str]]:
             ) from error
     if array.dtype.kind != "f":
         array = array.astype(float)
+    return array, _numbered(prefix, array.shape[1])
+
+
+@functools.cache  # a row alone must not pay for hundreds of names
+def _numbered(prefix: str, n_columns: int) -> tuple[str, ...]:
     inner = "{}{}" if prefix == "x" else "{}[{}]"
-    return array, [inner.format(prefix, j) for j in range(array.shape[1])]
+    return tuple(inner.format(prefix, j) for j in range(n_columns))
 
 
 def _hidden_layer(head: Any, source: str) -> int:
@@ -503,7 +509,7 @@ def _activations(head: Any, source: str, X: Any) -> Array:
 
 def _logits(
     scores: Array, probabilities: bool, classes: Array, word: str
-) -> tuple[Array, list[str]]:
+) -> tuple[Array, Sequence[str]]:
     found = np.asarray(scores, dtype=float).reshape(len(scores), -1)
     if probabilities:
         found = np.log(np.clip(found, _SMALLEST_PROBABILITY, None))
@@ -516,7 +522,7 @@ def _logits(
     return found, [f"{word}[{label}]" for label in labels]
 
 
-def _side_by_side(parts: list[tuple[Array, list[str]]]) -> Array:
+def _side_by_side(parts: list[tuple[Array, Sequence[str]]]) -> Array:
     arrays = [array for array, _ in parts]
     if len(arrays) == 1:
         return arrays[0]

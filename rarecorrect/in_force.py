@@ -269,7 +269,7 @@ class InForce:
             Position of the rule among :attr:`rules`.
         """
         rules, thresholds = self.active, self._thresholds(len(labels), strata)
-        rows = np.flatnonzero(above_raw_threshold(rules, Z, thresholds))
+        rows = np.flatnonzero(above_raw_threshold(rules, Z, labels, thresholds))
         if rows.size == 0:
             return rows, rows
         found = Decisions.of(rules, Z[rows], labels[rows], thresholds[rows])

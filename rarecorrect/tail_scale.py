@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -130,7 +131,7 @@ class TailScale:
         -------
         float
         """
-        if np.isinf(value):
+        if math.isinf(value):
             return float(value)
         if value > self.values[-1]:
             beyond = (value - self.values[-1]) / self.slope_above
