@@ -113,12 +113,12 @@ def above_raw_threshold(
     if (thresholds != distinct).any():  # a sort is dearer than the product
         distinct, codes = np.unique(thresholds, return_inverse=True)
     limits = np.array(
-        [[_just_below(rule.raw_threshold(t)) for rule in rules] for t in distinct]
+        [[_raw_limit(rule, t) for rule in rules] for t in distinct.tolist()]
     )
     raw = _raw_scores(rules, Z)
     exceeds = raw > (limits[0] if codes is None else limits[codes])
     if exceeds.any():  # mostly not, and comparing labels is dearer
-        for i in np.flatnonzero(exceeds.any(axis=0)):
+        for i in np.flatnonzero(exceeds.any(axis=0)).tolist():
             above |= exceeds[:, i] & rules[i].effective(labels)
     return above
 
@@ -172,8 +172,8 @@ def raw_limits(rules: Sequence[Rule], labels: Array, threshold: float) -> FloatA
     limits = np.full(len(rules), np.inf)
     for i, rule in enumerate(rules):
         if rule.effective(labels).all() and threshold < np.inf:
-            exact = rule.raw_threshold(threshold)
-            limits[i] = -np.inf if rule.coef is None else _just_below(exact)
+            linear = rule.coef is not None
+            limits[i] = _raw_limit(rule, threshold) if linear else -np.inf
             limits[i] -= rule.intercept
     return limits
 
@@ -198,6 +198,7 @@ def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:
     return scores
 
 
-def _just_below(limit: float) -> float:
-    """A little under a raw threshold: the exact comparison follows on few rows."""
+def _raw_limit(rule: Rule, threshold: float) -> float:
+    """A little under the raw score where a rule fires: few rows are looked at again."""
+    limit = rule.raw_threshold(max(threshold, rule.worth))  # mute below its worth
     return limit - 1e-9 * max(1.0, abs(limit)) if math.isfinite(limit) else limit
