@@ -34,8 +34,9 @@ class Moments:
     Moments of disjoint sets of rows add up (:meth:`merge`), exactly as written by
     Chan, Golub and LeVeque (The American Statistician 37, 1983,
     doi:10.1080/00031305.1983.10483115), so a fit can run over blocks, files or
-    machines.  Every block is centred on its own mean before its product is taken in
-    the dtype of the rows; sums over blocks are float64.
+    machines.  Every block is centred near its own mean before its product is taken in
+    the dtype of the rows; what the centre misses is taken out again, and sums over
+    blocks are float64.
 
     Examples
     --------
@@ -124,7 +125,7 @@ class Moments:
         totals = [cls.empty(rows.shape[1]) for _ in range(n_codes)]
         for part in row_blocks(rows.shape[0]):
             block, block_codes = rows[part], codes[part]
-            for code in np.unique(block_codes):
+            for code in np.flatnonzero(np.bincount(block_codes)):
                 inside = block_codes == code
                 w = None if sample_weight is None else sample_weight[part][inside]
                 whole = inside.all()
@@ -137,22 +138,20 @@ class Moments:
         cls, block: npt.NDArray[Any], weight: npt.NDArray[Any] | None
     ) -> Moments:
         if weight is None:
+            w = np.ones(block.shape[0], dtype=block.dtype)
             total = float(block.shape[0])
-            mean = block.mean(axis=0, dtype=np.float64)
-            centred = block - mean.astype(block.dtype)
-            product = centred.T @ centred
-            # what rounding the mean to the dtype of the rows left over
-            rest = centred.mean(axis=0, dtype=np.float64)
         else:
             w = weight.astype(np.float64)
             total = float(w.sum())
             if total == 0:
                 return cls.empty(block.shape[1])
-            mean = (w @ block) / total
-            centred = block - mean.astype(block.dtype)
-            product = (centred * w.astype(block.dtype)[:, None]).T @ centred
-            rest = (w @ centred) / total
-        centre = mean.astype(block.dtype).astype(np.float64) + rest
+        # in the dtype of the rows: any centre close to the mean serves
+        mean = ((w @ block) / total).astype(block.dtype)
+        centred = block - mean
+        left = centred if weight is None else centred * w.astype(block.dtype)[:, None]
+        product = left.T @ centred
+        rest = (w @ centred) / total
+        centre = mean.astype(np.float64) + rest
         scatter = product.astype(np.float64) - total * np.outer(rest, rest)
         return cls(total, centre, scatter)
 
