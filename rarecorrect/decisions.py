@@ -10,11 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect.moments import project
+from rarecorrect.moments import project, row_blocks
 from rarecorrect.rule import Rule
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+
+_BLOCK_ROWS = 1024  # of a first look in float32: a cache holds them
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,11 +118,11 @@ def above_raw_threshold(
     limits = np.array(
         [[_raw_limit(rule, t) for rule in rules] for t in distinct.tolist()]
     )
-    raw = _raw_scores(rules, Z)
-    exceeds = raw > (limits[0] if codes is None else limits[codes])
-    if exceeds.any():  # mostly not, and comparing labels is dearer
-        for i in np.flatnonzero(exceeds.any(axis=0)).tolist():
-            above |= exceeds[:, i] & rules[i].effective(labels)
+    rows = _suspects(rules, Z, limits.min(axis=0))
+    raw = _raw_scores(rules, Z[rows])
+    exceeds = raw > (limits[0] if codes is None else limits[codes[rows]])
+    for i in np.flatnonzero(exceeds.any(axis=0)).tolist():
+        above[rows] |= exceeds[:, i] & rules[i].effective(labels[rows])
     return above
 
 
@@ -176,6 +179,32 @@ def raw_limits(rules: Sequence[Rule], labels: Array, threshold: float) -> FloatA
             limits[i] = _raw_limit(rule, threshold) if linear else -np.inf
             limits[i] -= rule.intercept
     return limits
+
+
+def _suspects(rules: Sequence[Rule], Z: Array, limits: FloatArray) -> Indices | slice:
+    """Rows that may exceed a raw limit of some rule.
+
+    In float32 a product is cheaper than in float64, and its error is bounded by
+    ``(p + 1) eps sum |z| |w|`` for p features: what stays below a limit by more than
+    that needs no second look.
+    """
+    n_rows, n_features = Z.shape
+    narrow = Z.dtype == np.float32 and all(rule.coef is not None for rule in rules)
+    if not narrow or n_rows < _BLOCK_ROWS:
+        return slice(None)
+    weights = linear_forms(rules, n_features)
+    single = weights.astype(np.float32)
+    rounding = 2 * (n_features + 1) * np.finfo(np.float32).eps * np.abs(weights)
+    least = limits - [rule.intercept for rule in rules]
+    found = np.zeros(n_rows, dtype=bool)
+    with np.errstate(invalid="ignore", over="ignore"):  # NaN is suspect
+        for part in row_blocks(n_rows, _BLOCK_ROWS):
+            block = Z[part]
+            widest = np.maximum(block.max(axis=0), -block.min(axis=0)).astype(float)
+            below = block @ single <= least - widest @ rounding
+            if not below.all():
+                found[part] = ~below.all(axis=1)
+    return np.flatnonzero(found)
 
 
 def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:
