@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+import numpy.typing as npt
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.linear_model import LogisticRegression
 
 from rarecorrect import ErrorCorrector, FisherDetector
 from rarecorrect.certify import certified_threshold
@@ -19,6 +22,8 @@ from rarecorrect.decisions import above_raw_threshold
 from rarecorrect.rule import Rule
 from rarecorrect.simulate import card_transactions
 from rarecorrect.tail_scale import TailScale
+
+FloatArray = npt.NDArray[np.float64]
 
 _MEMORY = """
 import resource, sys
@@ -37,12 +42,17 @@ print(peak(), before, Z.nbytes)
 
 def seconds(work: Callable[[], object], repeats: int = 3) -> float:
     """Best of some runs."""
+    return min(timed(work, repeats))
+
+
+def timed(work: Callable[[], object], repeats: int) -> list[float]:
+    """Seconds of every run."""
     found = []
     for _ in range(repeats):
         start = time.perf_counter()
         work()
         found.append(time.perf_counter() - start)
-    return min(found)
+    return found
 
 
 def peak_over_input(rows: int, features: int) -> float:
@@ -87,6 +97,86 @@ def fit_and_predict(rows: int, features: int) -> None:
     print(f"certified_threshold        {certify / sort:.2f}")
 
 
+def fit_beside_others(rows: int, features: int) -> None:
+    """The Fisher detector beside classifiers that learn the same from the same rows."""
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((rows, features), dtype=np.float32)
+    y = np.arange(rows) >= rows - 100
+    fisher = seconds(lambda: FisherDetector().fit(Z, y))
+    print(f"rows x features            {rows:,} x {features}, float32")
+    print(f"FisherDetector.fit         {fisher:.2f} s = 1")
+    others = {
+        "LDA, lsqr, shrunken": LinearDiscriminantAnalysis("lsqr", shrinkage="auto"),
+        "LogisticRegression": LogisticRegression(class_weight="balanced"),
+    }
+    for name, model in others.items():
+        print(f"{name:27s}{seconds(lambda m=model: m.fit(Z, y), 1) / fisher:.1f}")
+
+
+def sixteen_rules(rows: int, features: int = 256) -> None:
+    """Rows that 16 linear rules change, from features and legacy labels."""
+    rng = np.random.default_rng(0)
+    Z = rng.standard_normal((rows, features), dtype=np.float32)
+    weights = rng.standard_normal((features, 16))
+    single = weights.astype(np.float32)
+    scale = TailScale.from_scores(rng.standard_normal(5000) * np.sqrt(features))
+    rules = [
+        Rule(f"to {i}", i, None, scale, coef=weights[:, i]) for i in range(2, 16)
+    ] + [Rule("to a", 16, None, scale, coef=weights[:, 0])]
+    labels, limits = rng.integers(0, 2, rows), np.full(rows, 10.0)
+    bare = seconds(lambda: Z @ single)
+    decide = seconds(lambda: above_raw_threshold(rules, Z, labels, limits))
+    checked = seconds(lambda: np.isfinite(Z).all())
+    print(f"Z @ W, {features} x 16, float32   {bare:.3f} s = 1")
+    print(f"rows that rules change     {decide / bare:.2f}")
+    print(f"and a look for NaN         {(decide + checked) / bare:.2f}")
+
+
+def one_row(features: int = 256, n_rules: int = 16) -> None:
+    """One case at a time: medians in microseconds."""
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((12_000, features)), rng.integers(0, 2, 12_000)
+    X[:, 0] += 3 * y
+    model = LogisticRegression().fit(X[:2000], y[:2000])
+    for label in range(2, 2 + n_rules):
+        some = rng.choice(np.arange(2000, 12_000), 30, replace=False)
+        y[some], X[some, label] = label, X[some, label] + 6
+    new = list(range(2, 2 + n_rules))
+    corrector = ErrorCorrector(model, features="input", random_state=0, confusions=new)
+    corrector.fit(X[2000:], y[2000:])
+    decide, forms = corrector.decider(), rng.standard_normal((n_rules, features))
+    cases = list(zip(X[:3000], model.predict(X[:3000]), strict=True))
+
+    def median(work: Callable[[FloatArray, int], object]) -> float:
+        found = [timed(lambda c=case: work(*c), 1)[0] for case in cases]
+        return 1e6 * float(np.median(found))
+
+    bare = median(lambda z, _: forms.dot(z))
+    print(f"one row, {features} x {n_rules} @ z       {bare:.1f} us")
+    print(f"decider()                  {median(decide):.1f} us")
+    alone = median(lambda z, _: model.predict(z[None]))
+    both = median(lambda z, _: corrector.predict(z[None]))
+    print(f"LogisticRegression.predict {alone:.0f} us = 1")
+    print(f"corrected, checked         {both / alone:.2f}")
+
+
+def importing(repeats: int = 5) -> None:
+    """Seconds of CPU to import, each in a process of its own."""
+    text = "from time import process_time as t; a = t(); import {}; print(t() - a)"
+
+    def least(modules: str) -> float:
+        code = [sys.executable, "-c", text.format(modules)]
+        runs = [
+            subprocess.run(code, capture_output=True, check=True)
+            for _ in range(repeats)
+        ]
+        return min(float(run.stdout) for run in runs)
+
+    others = least("sklearn.linear_model, pandas")
+    print(f"import sklearn, pandas     {others:.2f} s = 1")
+    print(f"import rarecorrect         {least('rarecorrect') / others:.2f}")
+
+
 def simulate() -> None:
     """A million simulated transactions."""
     took = seconds(lambda: card_transactions(1_000_000, random_state=0), repeats=1)
@@ -105,8 +195,15 @@ def corrected_system() -> None:
     corrector = ErrorCorrector(model, random_state=0, confusions=[2])
     corrector.fit(X[5000:], y[5000:])
     batch = X[:1000]
-    alone = seconds(lambda: model.predict(batch), 20)
-    both = seconds(lambda: corrector.predict(batch), 20)
+    # in turn: whatever else the machine does falls on both
+    runs = [
+        (
+            timed(lambda: model.predict(batch), 1)[0],
+            timed(lambda: corrector.predict(batch), 1)[0],
+        )
+        for _ in range(50)
+    ]
+    alone, both = np.median(runs, axis=0)
     print(f"200 trees, batch of 1,000  {1000 * alone:.2f} ms = 1")
     print(f"corrected                  {both / alone:.2f}")
 
@@ -115,9 +212,13 @@ def main() -> None:
     """Run all."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--features", type=int, default=128)
+    parser.add_argument("--features", type=int, default=256)
     options = parser.parse_args()
     fit_and_predict(options.rows, options.features)
+    fit_beside_others(options.rows // 5, options.features)
+    sixteen_rules(options.rows)
+    one_row()
+    importing()
     simulate()
     corrected_system()
 
