@@ -35,6 +35,7 @@ from rarecorrect.certify.exact_rule import (
 )
 from rarecorrect.certify.from_top import LabelingPlan, from_top, plan
 from rarecorrect.certify.sampling import one_per_group, thin
+from rarecorrect.certify.tails import ScoreTails
 from rarecorrect.certify.thresholds import (
     alert_threshold,
     certified_threshold,
@@ -47,6 +48,7 @@ __all__ = [
     "Budget",
     "Certificate",
     "LabelingPlan",
+    "ScoreTails",
     "alert_threshold",
     "allowed_exceedances",
     "band_level",
