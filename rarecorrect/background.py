@@ -22,7 +22,7 @@ Indices = npt.NDArray[np.intp]
 SAMPLE_ROWS = 4000
 _SAMPLE_SHARE = 0.2
 _MOST_RANKED = 50_000  # rows; ranks of more say nothing new
-_MOST_NUMBERS = 2**22  # of all moments together: 32 megabytes
+MOST_NUMBERS = 2**22  # of all moments together: 32 megabytes
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -208,7 +208,7 @@ class Background:
             has two): their moments would be larger than the model.
         """
         n_columns = Z.shape[1] * (2 if robust else 1)
-        n_labels = _MOST_NUMBERS // max(1, n_columns**2) - 1
+        n_labels = MOST_NUMBERS // max(1, n_columns**2) - 1
         there = _present(Z, rows, sample_weight)
         if there.size < 2 or n_labels < 0:
             return None
@@ -230,6 +230,52 @@ class Background:
             totals = [a.merge(b) for a, b in zip(totals, found, strict=True)]
         by_label = dict(zip(names, totals, strict=True))
         return cls(by_label, Z[sample], labels[sample], origin, reservoir, columns)
+
+    @classmethod
+    def from_whole(
+        cls,
+        whole: Mapping[Hashable, Moments],
+        sample: Array,
+        sample_labels: Array,
+        *,
+        origin: str = "",
+        reservoir: Reservoir | None = None,
+    ) -> Background | None:
+        """Keep what rules need, of right decisions that are known by their moments.
+
+        Parameters
+        ----------
+        whole : mapping from label to Moments
+            Of all right decisions that teach, those of `sample` among them.
+        sample : ndarray of shape (n_sample, n_features)
+            A random part of them, in random order.
+        sample_labels : ndarray of shape (n_sample,)
+            Legacy labels of these.
+        origin : str, default=""
+        reservoir : Reservoir, optional
+
+        Returns
+        -------
+        Background or None
+            None for fewer than two rows.
+
+        Examples
+        --------
+        >>> Z, labels = np.arange(8.0)[:, None], np.zeros(8)
+        >>> whole = {0.0: Moments.from_rows(Z)}
+        >>> kept = Background.from_whole(whole, Z[:5], labels[:5])
+        >>> kept.sample.ravel().tolist(), kept.moments[0.0].mean.tolist()
+        ([0.0], [4.0])
+        """
+        n = round(sum(moments.weight for moments in whole.values()))
+        if n < 2:
+            return None
+        n_sample = min(SAMPLE_ROWS, max(1, int(_SAMPLE_SHARE * n)), len(sample))
+        made = cls(whole, sample[:0], sample_labels[:0], origin, reservoir)
+        kept = made.without(sample[:n_sample], sample_labels[:n_sample])
+        return replace(
+            kept, sample=sample[:n_sample], sample_labels=sample_labels[:n_sample]
+        )
 
     @property
     def n_features(self) -> int:

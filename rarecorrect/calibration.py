@@ -437,7 +437,13 @@ class Terms:
         return tuple(entries), (entry,)
 
     def traffic_entries(
-        self, book: RuleBook, reading: Reading, scores: FloatArray, *, side: Side
+        self,
+        book: RuleBook,
+        reading: Reading,
+        scores: FloatArray,
+        *,
+        side: Side,
+        mark: str = "",
     ) -> list[LedgerEntry]:
         """Certificates from unlabelled traffic: alerts, and damage by accuracy.
 
@@ -450,6 +456,8 @@ class Terms:
         scores : ndarray of shape (n_rows,)
             Of all rows, on the common scale of the book.
         side : Side
+        mark : str, default=""
+            As in :meth:`damage_entry`.
 
         Returns
         -------
@@ -465,9 +473,11 @@ class Terms:
         rows = np.arange(scores.size)
         entries = []
         if self.alert_budget is not None:
-            entries.append(self._alert_entry(book, reading, scores, rows, side=side))
+            entries.append(
+                self._alert_entry(book, reading, scores, rows, side=side, mark=mark)
+            )
         if self.max_damage is not None and self.legacy_accuracy is not None:
-            mark, level = self._spend(book, "damage", reading, rows)
+            mark, level = self._spend(book, "damage", reading, rows, mark)
             certificate = alert_threshold(
                 scores,
                 smallest_budget(self.certified_damage),
@@ -545,10 +555,11 @@ class Terms:
         rows: Indices,
         *,
         side: Side,
+        mark: str = "",
     ) -> LedgerEntry:
         """Certificate of the alert budget from rows that stand for traffic."""
         assert self.alert_budget is not None
-        mark, level = self._spend(book, "alerts", reading, rows)
+        mark, level = self._spend(book, "alerts", reading, rows, mark)
         certificate = self.alert_budget.certificate(
             scores[rows],
             level,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -32,6 +32,7 @@ from rarecorrect._compat import (
     safe_indexing,
 )
 from rarecorrect.background import Background, Reservoir
+from rarecorrect.blocks import Block, chunks
 from rarecorrect.calibration import Terms
 from rarecorrect.certify import LabelingPlan
 from rarecorrect.corrections import Corrections
@@ -54,17 +55,20 @@ from rarecorrect.learning import (
     FittingRows,
     Refusal,
     learn_rules,
+    learns_from_moments,
     takes_sample_weight,
 )
-from rarecorrect.ledger import origin
+from rarecorrect.ledger import LedgerEntry, origin
 from rarecorrect.legacy_model import is_fitted, tags_of
 from rarecorrect.metrics import as_labels
 from rarecorrect.notebook import book_html
 from rarecorrect.probe import Probe
 from rarecorrect.retirement import Review, still_needed
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
+from rarecorrect.row_shelf import RowShelf
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
+from rarecorrect.streaming import BlockFit, BlockScores, check_for_blocks
 from rarecorrect.tracing import trace_frame
 from rarecorrect.training_rows import (
     row_keys,
@@ -457,7 +461,7 @@ default="all"
         scores = book.decide(reading.features, reading.labels, strata).score
         if y is not None and np.any(pd.isna(np.asarray(y, dtype=object))):
             known = self._known_right(reading, y, side)
-            warn_about_taught_rows(self._keys(), reading.features)
+            self._warn_if_taught(row_keys(reading.features))
             entries = [terms.entry_from_top(book, reading, scores, known)]
         elif y is not None:
             labels = as_labels(y, "y")
@@ -465,38 +469,195 @@ default="all"
             unique_labels(self.classes_, labels)  # refuses a mix of kinds
             right = np.flatnonzero(reading.labels == labels)
             if right.size == 0:
-                kept = "certificate in force" if book.certified else "legacy answer"
-                warnings.warn(
-                    f"no right decision among these {len(labels):,} rows, and only "
-                    "right decisions certify a damage (is y in the legacy model's "
-                    f"labels?); the {kept} stays",
-                    NotCertifiedWarning,
-                    stacklevel=2,
-                )
-                return self
-            warn_about_taught_rows(self._keys(), reading.features[right])
+                return self._warn_of_none_right(book, len(labels))
+            self._warn_if_taught(row_keys(reading.features[right]))
             entry = terms.damage_entry(
                 book, reading, scores, right, strata=strata, side=side
             )
             entries = [entry]
-        elif self.per is not None and self.alert_budget is None:
-            raise ValueError(
-                f"per={self.per!r} needs labels: P(change) bounds the damage of the "
-                "whole only; pass y"
-            )
         else:
-            if self.per is not None:
-                terms = replace(terms, legacy_accuracy=None)
-            warn_about_taught_rows(self._keys(), reading.features)
+            terms = self._terms_of_traffic()
+            self._warn_if_taught(row_keys(reading.features))
             entries = terms.traffic_entries(book, reading, scores, side=side)
-        self.rules_ = book.certified_by(*entries)
-        report = self.report_.under(self.rules_, self._terms(), self.per)
-        self.report_ = replace(report, n_passed=len(reading.labels))
+        return self._certified(book, entries, len(reading.labels))
+
+    def fit_blocks(self, blocks: Iterable[Any]) -> Self:
+        """Learn and certify as :meth:`fit` does, from more rows than memory holds.
+
+        Blocks are read once.  Rules of a :class:`FisherDetector` (of one cluster, as by
+        default) learn from the moments of all right decisions that teach; all other
+        detectors, and all scales, from a random 50,000 of them.  At most 100,000 errors
+        teach, of every true label alike, and at most 2,000,000 right decisions
+        calibrate (or 1.5 times as many as the budget needs), of every class or segment
+        alike.  Who teaches and who calibrates depends on the number of a row and on
+        `random_state`, not on the size of the blocks: the result is the same to the
+        last bit.
+
+        Parameters
+        ----------
+        blocks : iterable of Block, (X, y)
+            :class:`~rarecorrect.blocks.ParquetBlocks`,
+            :func:`~rarecorrect.blocks.array_blocks`, a generator of yours.  Their `X`
+            is what the legacy model takes, with the same columns in all of them.
+
+        Returns
+        -------
+        ErrorCorrector
+
+        Raises
+        ------
+        ValueError
+            For blocks that differ, no rows, values to learn from that are not finite,
+            and what needs all rows at once: a legacy model or transformers that are not
+            fitted, ``shuffle=False``.  There are neither groups nor weights.
+
+        Notes
+        -----
+        Right decisions that calibrate lie on disk until there are rules, in a temporary
+        file without a name.  Whether labels can be read off the scores, and medians for
+        missing values, are settled on the first chunk (65,536 rows, fewer of more than
+        64 columns).  With ``calibration_fraction="auto"``, half of the right decisions
+        may calibrate.
+
+        Of the right decisions that taught, only those in the sample are known again by
+        :meth:`certify` and :meth:`forget`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_blobs
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> X, y = make_blobs(3000, centers=3, cluster_std=1.5, random_state=1)
+        >>> old = y[:500] != 2
+        >>> model = LogisticRegression().fit(X[:500][old], y[:500][old])
+        >>> corrector = ErrorCorrector(model, random_state=0)
+        >>> blocks = ((X[i : i + 100], y[i : i + 100]) for i in range(500, 2000, 100))
+        >>> corrector = corrector.fit_blocks(blocks)
+        >>> bool(corrector.score(X[2000:], y[2000:]) > model.score(X[2000:], y[2000:]))
+        True
+        """
+        params = self.get_params(deep=False)
+        check_parameters(params)
+        check_for_blocks(params)
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        terms, self.estimator_ = self._terms(), self.estimator
+        detector = self._detector()
+        with RowShelf() as shelf:
+            seen = BlockFit(
+                terms,
+                shelf,
+                fraction=self.calibration_fraction,
+                linear=learns_from_moments(detector),
+                stratified=self.per is not None,
+            )
+            for start, chunk in chunks(blocks):
+                seen.add(start, *self._read_to_fit(start, chunk, seen))
+            fitting = seen.fitting_rows(keep_errors=self.keep_errors)
+            rules, refused = self._learn_from(fitting)
+            self._read_from = origin(*self.features_.parts_)
+            book = RuleBook(
+                budgets=terms.budgets,
+                origin=self._origin(),
+                feature_names=tuple(map(str, self.features_.names_)),
+            ).extend(*rules)
+            most_kept = self.reservoir if self.ledger else 0
+            calibrated = seen.calibrated(book, most_kept=most_kept)
+        background = seen.background(
+            origin=self._origin(),
+            reservoir=calibrated.reservoir,
+            robust=isinstance(detector, AutoDetector | CascadeDetector),
+        )
+        self.calibration_indices_ = calibrated.rows
+        self._taught, self._calibrated = seen.taught(), calibrated.keys
+        self._usual = seen.usual()
+        book = replace(book, background=background)
+        self.rules_ = book.certified_by(*calibrated.entries).as_first("fit")
+        self.report_ = FitReport.of_blocks(
+            self.rules_,
+            refused,
+            self.features_,
+            terms,
+            seen.roles(calibrated),
+            n_rows=seen.n_rows,
+            n_right=seen.n_right,
+            n_errors=seen.n_errors,
+            n_background=seen.n_background,
+            per=self.per,
+            strata=tuple(seen.strata),
+        )
+        warn_about_training_rows(seen.n_right, seen.n_rows, self.legacy_accuracy)
         self._tell()
-        unused = self.report_.unused(entries)
-        if unused:
-            warnings.warn(unused, NotCertifiedWarning, stacklevel=2)
         return self
+
+    def certify_blocks(self, blocks: Iterable[Any]) -> Self:
+        """Certify as :meth:`certify` does, on more rows than memory holds.
+
+        Blocks are read once.  With labels, right decisions certify the damage, at most
+        2,000,000 of them (or 1.5 times as many as the budget needs), drawn by their
+        numbers, of every class or segment alike.  Without, rows are traffic: a share of
+        it is certified on as many; for a number a day all rows count, of which the
+        largest scores of every day are kept.
+
+        Parameters
+        ----------
+        blocks : iterable of Block, (X, y) or (X,)
+            As in :meth:`fit_blocks`; with `y` in all of them, or in none.
+
+        Returns
+        -------
+        ErrorCorrector
+            The same object, with a new version of ``rules_``.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`certify` and :meth:`fit_blocks`, and for labels that are
+            missing: rows labelled from the top go to :meth:`certify`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_blobs
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from rarecorrect.blocks import array_blocks
+        >>> X, y = make_blobs(9000, centers=3, cluster_std=1.5, random_state=1)
+        >>> old = y[:500] != 2
+        >>> model = LogisticRegression().fit(X[:500][old], y[:500][old])
+        >>> corrector = ErrorCorrector(model, random_state=0)
+        >>> corrector = corrector.fit(X[500:2000], y[500:2000])
+        >>> later = array_blocks(X[2000:], y[2000:], block_rows=1000)
+        >>> print(corrector.certify_blocks(later).rules_.certificate())
+        changes at most 1 % of right decisions (96 % confidence, 4,671 rows, 34 above)
+        """
+        check_is_fitted(self)
+        terms, seen, n_rows = self._terms(), None, 0
+        book = self.rules_.under(terms.budgets, self._origin())
+        for start, chunk in chunks(blocks):
+            reading = self._read(chunk.X)
+            side = side_of(len(reading.labels), segment=chunk.segment, time=chunk.time)
+            strata = self._strata(reading.labels, side.segment)
+            rows = np.arange(len(reading.labels))
+            if chunk.y is not None:
+                y = check_labels(chunk.X, chunk.y)
+                unique_labels(self.classes_, y)  # refuses a mix of kinds
+                rows = np.flatnonzero(reading.labels == y)
+            if seen is None:
+                labelled = chunk.y is not None
+                terms = terms if labelled else self._terms_of_traffic()
+                by_stratum = labelled and self.per is not None
+                seen = BlockScores(terms, labelled=labelled, stratified=by_stratum)
+            scores = book.decide(reading.features, reading.labels, strata).score
+            seen.add(
+                start,
+                scores[rows],
+                reading.features[rows],
+                strata[rows] if strata is not None and by_stratum else None,
+                None if side.time is None else side.time[rows],
+            )
+            n_rows = start + len(reading.labels)
+        assert seen is not None  # chunks refuses blocks without rows
+        if seen.n == 0:
+            return self._warn_of_none_right(book, n_rows)
+        self._warn_if_taught(seen.keys.columns()["keys"])
+        return self._certified(book, seen.entries(book), n_rows)
 
     def label_next(self, X: Any, y: npt.ArrayLike | None = None) -> LabelingPlan:
         """Say which rows to label next, for the cheapest damage certificate.
@@ -963,7 +1124,7 @@ default="all"
         """
         check_is_fitted(self)
         reading = self._read(X)
-        warn_about_taught_rows(self._keys(), reading.features)
+        self._warn_if_taught(row_keys(reading.features))
         return still_needed(
             self.rules_,
             reading,
@@ -1159,12 +1320,6 @@ default="all"
         roles: Roles,
         side: Side,
     ) -> tuple[list[Rule], list[Refusal]]:
-        detector = self._detector()
-        if weight is not None and not takes_sample_weight(detector):
-            raise ValueError(
-                f"sample_weight was passed but {type(detector).__name__}.fit does not "
-                "take it; use another detector or leave it out"
-            )
         rows = FittingRows(
             reading.features,
             y,
@@ -1177,6 +1332,15 @@ default="all"
             self._strata(reading.labels, side.segment),
             self.keep_errors,
         )
+        return self._learn_from(rows)
+
+    def _learn_from(self, rows: FittingRows) -> tuple[list[Rule], list[Refusal]]:
+        detector = self._detector()
+        if rows.sample_weight is not None and not takes_sample_weight(detector):
+            raise ValueError(
+                f"sample_weight was passed but {type(detector).__name__}.fit does not "
+                "take it; use another detector or leave it out"
+            )
         rules, refused = learn_rules(
             rows,
             detector,
@@ -1189,9 +1353,36 @@ default="all"
             warnings.warn(
                 f"rule {refusal.name!r} refused: {refusal.reason}",
                 RuleRefusedWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         return rules, refused
+
+    def _read_to_fit(
+        self, start: int, chunk: Block, seen: BlockFit
+    ) -> tuple[Reading, Array, Side, Array | None]:
+        """Reading, true labels, side and strata of a chunk; the first one settles."""
+        X, y = chunk.X, check_labels(chunk.X, chunk.y)
+        side = side_of(
+            len(y),
+            segment=chunk.segment,
+            case_id=chunk.case_id,
+            calibration_mask=chunk.calibration_mask,
+        )
+        if start == 0:
+            validate_data(self, X, skip_check_array=True)
+            self.features_ = FeatureExtractor(self.estimator_, self.features)
+            reading = self.features_.fit_read(
+                X,
+                lambda labels: np.flatnonzero(
+                    ~seen.calibrating(0, np.asarray(labels == y), side)
+                ),
+            )
+            self.classes_ = unique_labels(self.features_.classes_, y)
+            self.probe_ = Probe.of(X, self.estimator_, self._seed)
+        else:
+            reading = self._read(X)
+            self.classes_ = unique_labels(self.classes_, y)
+        return reading, y, side, self._strata(reading.labels, side.segment)
 
     def _background(
         self,
@@ -1236,11 +1427,49 @@ default="all"
             random_state=self._seed,
         )
 
+    def _terms_of_traffic(self) -> Terms:
+        """What rows without labels can certify."""
+        if self.per is not None and self.alert_budget is None:
+            raise ValueError(
+                f"per={self.per!r} needs labels: P(change) bounds the damage of the "
+                "whole only; pass y"
+            )
+        terms = self._terms()
+        return terms if self.per is None else replace(terms, legacy_accuracy=None)
+
+    def _certified(self, book: RuleBook, entries: list[LedgerEntry], n: int) -> Self:
+        """Put certificates from `n` rows in force, and say what is missing."""
+        self.rules_ = book.certified_by(*entries)
+        report = self.report_.under(self.rules_, self._terms(), self.per)
+        self.report_ = replace(report, n_passed=n)
+        self._tell(stacklevel=4)
+        unused = self.report_.unused(entries)
+        if unused:
+            warnings.warn(unused, NotCertifiedWarning, stacklevel=3)
+        return self
+
+    def _warn_of_none_right(self, book: RuleBook, n: int) -> Self:
+        kept = "certificate in force" if book.certified else "legacy answer"
+        warnings.warn(
+            f"no right decision among these {n:,} rows, and only right decisions "
+            "certify a damage (is y in the legacy model's labels?); the "
+            f"{kept} stays",
+            NotCertifiedWarning,
+            stacklevel=3,
+        )
+        return self
+
     def _keys(self) -> FloatArray:
         """Keys of all rows that taught, in any version of the book."""
-        return np.concatenate(
-            [self._taught, *(r.keys for r in every_rule(self.rules_))]
-        )
+        rules = every_rule(self.rules_)
+        return np.concatenate([self._taught, *(rule.keys for rule in rules)])
+
+    def _warn_if_taught(self, keys: FloatArray) -> None:
+        """Warn if rules were learnt from many of these rows."""
+        # of a fit from blocks, a part of the right decisions is known
+        n_taught = self._usual.counts.sum() if hasattr(self, "_usual") else 0
+        share = self._taught.size / n_taught if n_taught else 1.0
+        warn_about_taught_rows(self._keys(), keys, min(1.0, share))
 
     def _refuse_what_was_fitted(self) -> None:
         """Refuse to forget rows that somebody else has learnt from."""
@@ -1276,13 +1505,13 @@ default="all"
         """What certificates of this corrector speak of; rules read nothing else."""
         return origin(self._read_from, self.per)
 
-    def _tell(self) -> None:
+    def _tell(self, stacklevel: int = 3) -> None:
         missing = self.report_.shortcoming()
         if missing:
             warnings.warn(
                 f"not certified, the legacy answer is kept: {missing}",
                 NotCertifiedWarning,
-                stacklevel=3,
+                stacklevel=stacklevel,
             )
         if self.verbose:
             print(self.report_)  # noqa: T201 - asked for

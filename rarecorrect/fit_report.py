@@ -51,7 +51,8 @@ class FitReport:
     n_errors, n_background, n_calibration : int
         Errors learnt from, right decisions learnt from, right decisions that calibrate.
     n_apart : int
-        Errors in groups that calibrate: not learnt from.
+        Errors that were not learnt from: those in groups that calibrate, and in a fit
+        from blocks those beyond the most that are kept.
     features : tuple of str
     feature_names : tuple of str
     one_pass : bool
@@ -166,6 +167,65 @@ class FitReport:
             per=per,
             strata=() if strata is None else tuple(np.unique(strata).tolist()),
             n_passed=right.size,
+        )
+
+    @classmethod
+    def of_blocks(
+        cls,
+        book: RuleBook,
+        refused: Sequence[Refusal],
+        features: FeatureExtractor,
+        terms: Terms,
+        roles: Roles,
+        *,
+        n_rows: int,
+        n_right: int,
+        n_errors: int,
+        n_background: int,
+        per: str | None,
+        strata: tuple[Hashable, ...],
+    ) -> FitReport:
+        """Write the report of a fit from blocks.
+
+        Parameters
+        ----------
+        book : RuleBook
+        refused : list of Refusal
+        features : FeatureExtractor
+        terms : Terms
+        roles : Roles
+            Of rows that calibrated; no others are known one by one.
+        n_rows, n_right : int
+            Rows that came, and right decisions among them.
+        n_errors, n_background : int
+            Errors and right decisions that were learnt from.
+        per : {None, "class", "segment"}
+        strata : tuple
+            Classes or segments among the rows.
+
+        Returns
+        -------
+        FitReport
+        """
+        return cls(
+            legacy="used as it was found, never refitted",
+            n_rows=n_rows,
+            n_unseen=n_rows,
+            legacy_accuracy=n_right / n_rows,
+            n_errors=n_errors,
+            n_background=n_background,
+            n_calibration=roles.calibration.size,
+            n_apart=n_rows - n_right - n_errors,
+            features=tuple(map(str, features.sources_)),
+            feature_names=tuple(map(str, features.names_)),
+            one_pass=features.labels_from_scores_,
+            refused=tuple(refused),
+            terms=terms,
+            possible=terms.hoped_for(roles, grouped=False),
+            book=book,
+            per=per,
+            strata=strata,
+            n_passed=n_rows,
         )
 
     def under(self, book: RuleBook, terms: Terms, per: str | None) -> FitReport:
@@ -405,7 +465,7 @@ class FitReport:
             f"calibrated on    {self.n_calibration:,} right decisions",
         ]
         if self.n_apart:
-            lines.append(f"left out         {self.n_apart:,} errors of their groups")
+            lines.append(f"not learnt from  {self.n_apart:,} errors")
         if not self.one_pass:
             lines.append("speed            the legacy model is called twice a row")
         for rule in self.book:

@@ -172,6 +172,14 @@ class Held:
         unknown = np.flatnonzero(~errors & (taught < 0) & (calibrated < 0))
         if unknown.size:
             listed = ", ".join(map(str, unknown[:5])) + ", ..." * (unknown.size > 5)
+            n_taught = int(self.usual.counts.sum())
+            if right[unknown].any() and self.taught.size < n_taught:
+                raise ValueError(
+                    f"rows {listed} of {len(y)} may have been learnt from: a corrector "
+                    f"that was fitted from blocks knows only {self.taught.size:,} of "
+                    f"the {n_taught:,} right decisions that it learnt from; fit again "
+                    "without the rows"
+                )
             raise ValueError(
                 f"rows {listed} of {len(y)} taught no rule and calibrated nothing, or "
                 "were forgotten before: nothing is held of them; leave them out, or "

@@ -5,8 +5,9 @@ Only fitting rows come in here; thresholds are set elsewhere, on rows never seen
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,9 @@ from sklearn.utils.validation import has_fit_parameter
 
 from rarecorrect import clock
 from rarecorrect.cross_fitting import cross_scores, fit_detector, linear_form
+from rarecorrect.detectors import FisherDetector
 from rarecorrect.ledger import fingerprint
+from rarecorrect.moments import Moments
 from rarecorrect.rule import KeptErrors, Rule, effective, worth
 from rarecorrect.tail_scale import TailScale
 from rarecorrect.training_rows import row_keys
@@ -45,6 +48,9 @@ class FittingRows:
         Class or segment of every row, where thresholds differ.
     keep_errors : bool
         Whether rules keep the features of their errors.
+    whole : mapping from label to Moments, or None
+        Moments of all right decisions by legacy label, where `right` is a sample of
+        them: a linear rule is learnt from these, its scores are compared on the sample.
 
     Examples
     --------
@@ -67,6 +73,14 @@ class FittingRows:
     case_id: Array | None = None
     strata: Array | None = None
     keep_errors: bool = False
+    whole: Mapping[Hashable, Moments] | None = None
+
+    @property
+    def n_right(self) -> int:
+        """Number of right decisions, those known by their moments only too."""
+        if self.whole is None:
+            return len(self.right)
+        return round(sum(moments.weight for moments in self.whole.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +133,8 @@ def learn_rules(
     ----------
     rows : FittingRows
     detector : classifier
-        Unfitted prototype; cloned.
+        Unfitted prototype; cloned.  With ``rows.whole`` one that is learnt from
+        moments, see :func:`learns_from_moments`.
     confusions : "all", list of labels or list of (legacy label, true label), \
 default="all"
     action : {"relabel", "flag"}, default="relabel"
@@ -190,6 +205,27 @@ def takes_sample_weight(detector: Any) -> bool:
     return bool(has_fit_parameter(detector, "sample_weight"))
 
 
+def learns_from_moments(detector: Any) -> bool:
+    """Whether a detector needs no more of right decisions than their moments.
+
+    Parameters
+    ----------
+    detector : classifier
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> learns_from_moments(FisherDetector())
+    True
+    >>> learns_from_moments(FisherDetector(n_clusters=2))
+    False
+    """
+    return type(detector) is FisherDetector and hasattr(detector, "partial_fit")
+
+
 def _learn_rule(
     rows: FittingRows,
     confusion: _Confusion,
@@ -211,12 +247,10 @@ def _learn_rule(
     weight = None if rows.sample_weight is None else rows.sample_weight[chosen]
     groups = None if rows.groups is None else rows.groups[chosen]
     try:
-        options: dict[str, Any] = {
-            "sample_weight": weight,
-            "groups": groups,
-            "random_state": random_state,
-        }
-        fitted = fit_detector(detector, Z, is_error, **options)
+        options: dict[str, Any] = {"sample_weight": weight, "groups": groups}
+        options["random_state"] = random_state
+        whole = _whole(rows, confusion, action)
+        fitted = _fitted(detector, Z, is_error, whole, options)
         # a detector that left rows out to choose among others need not do it again
         scores = getattr(fitted, "cross_scores_", None)
         if scores is None:
@@ -231,9 +265,9 @@ def _learn_rule(
             f"the detector {type(detector).__name__} failed: "
             f"{type(error).__name__}: {error}",
         )
-    log_share = float(
-        np.log(len(errors) / len(rows.errors) * len(rows.right) / len(right))
-    )
+    n_right = len(right) if whole is None else round(whole.weight)
+    share = len(errors) / len(rows.errors) * rows.n_right / n_right
+    log_share = float(np.log(share))
     scaled = scale(scores) + log_share
     left_out = scaled[is_error]
     ids = () if rows.case_id is None else tuple(rows.case_id[errors].tolist())
@@ -247,7 +281,7 @@ def _learn_rule(
         action=action,
         log_share=log_share,
         n_errors=int(errors.size),
-        n_background=int(right.size),
+        n_background=n_right,
         case_ids=ids,
         worth=worth(left_out, scale(background) + log_share, log_share),
         left_out=left_out,
@@ -258,6 +292,33 @@ def _learn_rule(
         keys=row_keys(rows.Z[errors]),
         errors=_kept(rows, errors) if rows.keep_errors else None,
     )
+
+
+def _whole(rows: FittingRows, confusion: _Confusion, action: str) -> Moments | None:
+    """Moments of all right decisions that a rule could change, where they are known."""
+    if rows.whole is None:
+        return None
+    labels = np.array(list(rows.whole))
+    inside = effective(labels, confusion.from_labels, confusion.to, action)
+    found = [m for m, is_in in zip(rows.whole.values(), inside, strict=True) if is_in]
+    return reduce(Moments.merge, found)
+
+
+def _fitted(
+    detector: Any,
+    Z: Array,
+    is_error: npt.NDArray[np.bool_],
+    whole: Moments | None,
+    options: dict[str, Any],
+) -> Any:
+    """Fitted to rows, or to more right decisions that are known by their moments."""
+    if whole is None:
+        return fit_detector(detector, Z, is_error, **options)
+    parameters = detector.get_params()
+    if parameters["random_state"] is None:
+        parameters["random_state"] = options["random_state"]
+    errors = Moments.from_rows(Z[is_error])
+    return type(detector).from_moments(whole, errors, **parameters)
 
 
 def _kept(rows: FittingRows, errors: Indices) -> KeptErrors:

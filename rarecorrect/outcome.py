@@ -22,7 +22,7 @@ from rarecorrect.metrics import (
     gain_retention_curve,
 )
 from rarecorrect.tracing import trace_frame
-from rarecorrect.training_rows import known_share
+from rarecorrect.training_rows import known_share, row_keys
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
@@ -176,12 +176,16 @@ class Outcome:
     @cached_property
     def taught_share(self) -> float:
         """Share of the rows that rules were learnt from."""
-        return known_share(self.corrector._keys(), self.reading.features)
+        return self._share_of(self.corrector._keys())
 
     @cached_property
     def calibrated_share(self) -> float:
         """Share of the rows that set the threshold in the fit."""
-        return known_share(self.corrector._calibrated, self.reading.features)
+        return self._share_of(self.corrector._calibrated)
+
+    def _share_of(self, known: FloatArray) -> float:
+        Z = self.reading.features
+        return known_share(known, row_keys(Z), Z.dtype)
 
     def explained(self, rows: Indices) -> Explanations | None:
         """Say why some rows are changed.

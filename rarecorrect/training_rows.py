@@ -114,7 +114,9 @@ def places_of(keys: FloatArray, known: FloatArray, dtype: Any = float) -> Indice
     return found
 
 
-def warn_about_taught_rows(taught: FloatArray, Z: npt.NDArray[Any]) -> None:
+def warn_about_taught_rows(
+    taught: FloatArray, keys: FloatArray, share_known: float = 1.0
+) -> None:
     """Warn if many rows that are to certify are rows that rules were learnt from.
 
     Nothing is said where rows are alike anyway: then equal ones need not be the same.
@@ -123,8 +125,10 @@ def warn_about_taught_rows(taught: FloatArray, Z: npt.NDArray[Any]) -> None:
     ----------
     taught : ndarray of shape (n_taught,)
         Keys of the rows that rules were learnt from, see :func:`row_keys`.
-    Z : ndarray of shape (n_rows, n_features)
-        Features of the rows that are to certify.
+    keys : ndarray of shape (n_rows,)
+        Of the rows that are to certify.
+    share_known : float, default=1.0
+        Share of the rows that taught whose keys these are, a random part.
 
     Warns
     -----
@@ -132,27 +136,30 @@ def warn_about_taught_rows(taught: FloatArray, Z: npt.NDArray[Any]) -> None:
 
     Examples
     --------
-    >>> warn_about_taught_rows(np.array([3.0]), np.array([[0.5], [0.7]]))
+    >>> warn_about_taught_rows(np.array([3.0]), np.array([0.5, 0.7]))
     """
-    share = known_share(taught, Z)
+    share = min(1.0, known_share(taught, keys) / share_known)
     if share > MANY_TAUGHT:
         warnings.warn(
             f"rules were learnt from {100 * share:.0f} % of these rows, so they look "
             "less wrong than new ones and the certificate is void; pass rows that fit "
             "did not see (of those of fit, only calibration_indices_ may certify)",
             TrainingRowsWarning,
-            stacklevel=3,
+            stacklevel=4,
         )
 
 
-def known_share(known: FloatArray, Z: npt.NDArray[Any]) -> float:
+def known_share(known: FloatArray, keys: FloatArray, dtype: Any = float) -> float:
     """Share of rows that are among known rows.
 
     Parameters
     ----------
     known : ndarray of shape (n_known,)
         Keys, see :func:`row_keys`.
-    Z : ndarray of shape (n_rows, n_features)
+    keys : ndarray of shape (n_rows,)
+        Of the rows.
+    dtype : dtype, default=float
+        Of the features; with float32, keys need to agree in fewer digits.
 
     Returns
     -------
@@ -161,19 +168,17 @@ def known_share(known: FloatArray, Z: npt.NDArray[Any]) -> float:
 
     Examples
     --------
-    >>> Z = np.array([[0.5], [0.7], [3.0], [4.0]])
-    >>> known_share(np.array([0.7, 9.0]) * np.sqrt(np.pi), Z)
+    >>> known_share(np.array([0.7, 9.0]), np.array([0.5, 0.7, 3.0, 4.0]))
     0.25
     """
-    keys = row_keys(Z)
     if not keys.size or np.unique(keys).size < _MOSTLY_DISTINCT * keys.size:
         return 0.0
-    found = np.isin(_rounded(keys, Z.dtype), _rounded(known, Z.dtype))
+    found = np.isin(_rounded(keys, dtype), _rounded(known, dtype))
     return float(found.mean())
 
 
-def _rounded(keys: FloatArray, dtype: np.dtype[Any]) -> FloatArray:
+def _rounded(keys: FloatArray, dtype: Any) -> FloatArray:
     """Keys without the last digits, in which features differ from batch to batch."""
     mantissa, exponent = np.frexp(keys)
-    bits = 30 if dtype.itemsize > 4 else 22
+    bits = 30 if np.dtype(dtype).itemsize > 4 else 22
     return np.ldexp(np.round(np.ldexp(mantissa, bits)), exponent)

@@ -145,7 +145,7 @@ def test_means_by_label_without_some():
 
 
 def test_rare_labels_are_forgotten_where_they_are_counted(monkeypatch):
-    monkeypatch.setattr("rarecorrect.background._MOST_NUMBERS", 2 * 2**2 + 4)
+    monkeypatch.setattr("rarecorrect.background.MOST_NUMBERS", 2 * 2**2 + 4)
     rng = np.random.default_rng(0)
     Z, labels = rng.normal(size=(300, 2)), np.repeat([0, 1, 2, 3], [200, 80, 15, 5])
     known = Background.from_rows(Z, labels, np.arange(300))

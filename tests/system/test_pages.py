@@ -8,7 +8,14 @@ from pathlib import Path
 import pytest
 
 PAGES = Path(__file__).parents[2] / "docs"
-WITH_CODE = ["certificates.md", "detectors.md", "report.md", "rules.md", "sql.md"]
+WITH_CODE = [
+    "certificates.md",
+    "detectors.md",
+    "larger_than_memory.md",
+    "report.md",
+    "rules.md",
+    "sql.md",
+]
 
 
 @pytest.mark.parametrize("name", WITH_CODE)

@@ -1,0 +1,7 @@
+"""Fit and certify in one pass over blocks."""
+
+from rarecorrect.streaming.block_fit import BlockFit
+from rarecorrect.streaming.block_scores import BlockScores
+from rarecorrect.streaming.room import check_for_blocks
+
+__all__ = ["BlockFit", "BlockScores", "check_for_blocks"]
