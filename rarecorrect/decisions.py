@@ -17,6 +17,7 @@ Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
+_OVERFLOWS = 1e37  # sums of such terms may leave the range of float32
 _BLOCK_ROWS = 1024  # of a first look in float32: a cache holds them
 
 
@@ -194,14 +195,16 @@ def _suspects(rules: Sequence[Rule], Z: Array, limits: FloatArray) -> Indices | 
         return slice(None)
     weights = linear_forms(rules, n_features)
     single = weights.astype(np.float32)
-    rounding = 2 * (n_features + 1) * np.finfo(np.float32).eps * np.abs(weights)
+    rounding = 2 * (n_features + 1) * np.finfo(np.float32).eps
     least = limits - [rule.intercept for rule in rules]
     found = np.zeros(n_rows, dtype=bool)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN is suspect
         for part in row_blocks(n_rows, _BLOCK_ROWS):
             block = Z[part]
             widest = np.maximum(block.max(axis=0), -block.min(axis=0)).astype(float)
-            below = block @ single <= least - widest @ rounding
+            size = widest @ np.abs(weights)
+            error = np.where(size < _OVERFLOWS, rounding * size, np.inf)
+            below = block @ single <= least - error
             if not below.all():
                 found[part] = ~below.all(axis=1)
     return np.flatnonzero(found)

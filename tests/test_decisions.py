@@ -73,3 +73,15 @@ def test_what_float32_cannot_tell_is_looked_at_again(
     fires = Decisions.of(rules, Z, labels, limits).fires
     assert fires[7] == (np.isfinite(value) and (value * weights.sum(axis=0) > 0).any())
     assert above[fires].all()
+
+
+def test_a_sum_that_overflows_on_its_way_is_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(decisions, "_BLOCK_ROWS", 64)
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(128, 30)).astype(np.float32)
+    weights = rng.uniform(1, 2, size=(30, 1))
+    Z[7], Z[7, :10] = 3e38, -3e38  # twenty up, ten down
+    labels, limits = np.zeros(128, dtype=int), np.full(128, 4.0)
+    assert above_raw_threshold(rules_of(weights), Z, labels, limits)[7]
