@@ -256,6 +256,8 @@ def _about(rule: Rule, report: FitReport) -> dict[str, Any]:
 
 def _threshold(rule: Rule, book: RuleBook, stratum: Any) -> dict[str, Any]:
     score = max(book.threshold(stratum), rule.worth)  # below that it is mute
+    if book.value is not None:  # the raw threshold differs from row to row
+        return {"of": stratum, "score": book.threshold(stratum), "raw_score": None}
     return {"of": stratum, "score": score, "raw_score": rule.raw_threshold(score)}
 
 
@@ -274,7 +276,9 @@ def _lines(record: dict[str, Any]) -> Iterator[tuple[str, Any]]:
             yield name.replace("_", " "), "any label" if part is None else part
     for one in record["thresholds"]:
         where = "" if one["of"] is None else f" of {one['of']}"
-        numbers = f"{one['score']:.4g} (raw score {one['raw_score']:.4g})"
+        raw = one["raw_score"]
+        words = "log of the amount included" if raw is None else f"raw score {raw:.4g}"
+        numbers = f"{one['score']:.4g} ({words})"
         off = "off, the legacy answer is kept"
         yield f"threshold{where}", numbers if one["score"] < math.inf else off
     yield from (("condition", text) for text in record["conditions"])

@@ -109,7 +109,7 @@ class BookFile:
         ValueError
             If `book` cannot stand around the model of this file.
         """
-        book = book.under(self.book.budgets, self.book.origin)
+        book = book.under(self.book.budgets, self.book.origin, self.book.value)
         report = self.report.under(book, self.report.terms, self.report.per)
         with refusing("the book cannot be stored", ValueError):
             members = self._with(book, report)

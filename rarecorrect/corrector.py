@@ -145,6 +145,11 @@ default="all"
     alert_budget : float, str or None, default=None
         Largest share of traffic changed, or a number such as ``"25/day"`` (a further
         day exceeds it with probability at most 0.10).
+    value : str or None, default=None
+        Name of the feature (see ``features_.names_``) that holds what is at stake in a
+        row, in any unit: its logarithm is added to every score, in calibration and in
+        service, so that an expensive case fires on weaker evidence than a cheap one
+        under the same certificate.  Rows where it is 0 or less are never changed.
     time_margin : float, default=0.0
         Certify ``max_damage / (1 + time_margin)``, as a reserve for drift.
     contamination : float, default=0.0
@@ -249,6 +254,7 @@ default="all"
         confidence_level: float = 0.95,
         per: str | None = None,
         alert_budget: float | str | None = None,
+        value: str | None = None,
         time_margin: float = 0.0,
         contamination: float = 0.0,
         ledger: bool = True,
@@ -271,6 +277,7 @@ default="all"
         self.confidence_level = confidence_level
         self.per = per
         self.alert_budget = alert_budget
+        self.value = value
         self.time_margin = time_margin
         self.contamination = contamination
         self.ledger = ledger
@@ -335,7 +342,8 @@ default="all"
         Raises
         ------
         ValueError
-            For parameters out of range, labels of mixed types, lengths that differ.
+            For parameters out of range, labels of mixed types, lengths that differ, a
+            `value` that is no feature.
         """
         check_parameters(self.get_params(deep=False))
         X = indexable(X)[0]
@@ -358,6 +366,7 @@ default="all"
         terms, rng = self._terms(), np.random.default_rng(self._seed)
         unseen = self._settle_estimator(X, y, weight, side, rng)
         reading, roles = self._assign(X, y, unseen, side, terms, rng)
+        self._value()  # refuses what is no feature before anything is learnt
         rules, refused = self._learn(reading, y, weight, roles, side)
         # what rules read: a model, columns, and whatever was learnt to make them
         self._read_from = origin(*self.features_.parts_)
@@ -365,6 +374,7 @@ default="all"
         book = RuleBook(
             budgets=terms.budgets,
             origin=self._origin(),
+            value=self._value(),
             feature_names=tuple(map(str, self.features_.names_)),
             background=self._background(reading, weight, roles, strata, side),
         ).extend(*rules)
@@ -457,7 +467,7 @@ default="all"
         )
         strata = self._strata(reading.labels, side.segment)
         terms = self._terms()
-        book = self.rules_.under(terms.budgets, self._origin())
+        book = self.rules_.under(terms.budgets, self._origin(), self._value())
         scores = book.decide(reading.features, reading.labels, strata).score
         if y is not None and np.any(pd.isna(np.asarray(y, dtype=object))):
             known = self._known_right(reading, y, side)
@@ -709,7 +719,7 @@ default="all"
         reading, terms = self._read(X), self._terms()
         given = np.full(len(reading.labels), np.nan) if y is None else y
         right = self._known_right(reading, given, Side())
-        book = self.rules_.under(terms.budgets, self._origin())
+        book = self.rules_.under(terms.budgets, self._origin(), self._value())
         scores = book.decide(reading.features, reading.labels).score
         return terms.plan(book, reading, scores, right)
 
@@ -776,7 +786,7 @@ default="all"
         reading, true = self._read(X_errors), as_labels(y_errors, "y_errors")
         ids = side_of(len(reading.labels), case_id=case_id).case_id
         terms = self._terms()
-        book = self.rules_.under(terms.budgets, self._origin()).add(
+        book = self.rules_.under(terms.budgets, self._origin(), self._value()).add(
             reading.features,
             true,
             legacy_labels=reading.labels,
@@ -1175,7 +1185,8 @@ default="all"
                     "features that the rule was learnt with, or remove it"
                 )
         other = copy.copy(self)
-        other.rules_ = book.under(self._terms().budgets, self._origin())
+        budgets = self._terms().budgets
+        other.rules_ = book.under(budgets, self._origin(), self._value())
         labels = [rule.to for rule in book]
         if labels:  # a rule learnt elsewhere may know a label that is new here
             other.classes_ = unique_labels(self.classes_, labels)
@@ -1504,6 +1515,19 @@ default="all"
     def _origin(self) -> str:
         """What certificates of this corrector speak of; rules read nothing else."""
         return origin(self._read_from, self.per)
+
+    def _value(self) -> int | None:
+        """Place of the feature with the amount at stake."""
+        names = list(map(str, self.features_.names_))
+        if self.value is None:
+            return None
+        if self.value not in names:
+            raise ValueError(
+                f"value={self.value!r} is none of the {len(names)} features that rules "
+                f"read ({', '.join(names[:10])}); name one of them, or add the column "
+                "to features"
+            )
+        return names.index(self.value)
 
     def _tell(self, stacklevel: int = 3) -> None:
         missing = self.report_.shortcoming()

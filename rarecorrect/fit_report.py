@@ -466,6 +466,9 @@ class FitReport:
         ]
         if self.n_apart:
             lines.append(f"not learnt from  {self.n_apart:,} errors")
+        if self.book.value is not None:
+            name = self.feature_names[self.book.value]
+            lines.append(f"at stake         log({name}) is part of every score")
         if not self.one_pass:
             lines.append("speed            the legacy model is called twice a row")
         for rule in self.book:
@@ -613,8 +616,8 @@ def rule_gain(rule: Rule, book: RuleBook) -> tuple[float, float, float] | None:
     Returns
     -------
     gain, low, high : float
-        See :func:`cross_validated_gain`; None where thresholds differ and nobody
-        recorded which of them an error falls under.
+        See :func:`cross_validated_gain`; None where thresholds differ, by stratum or
+        by the amount at stake, and nobody recorded which of them an error falls under.
 
     Examples
     --------
@@ -623,6 +626,8 @@ def rule_gain(rule: Rule, book: RuleBook) -> tuple[float, float, float] | None:
     >>> rule_gain(rule, RuleBook((rule,)))
     (nan, nan, nan)
     """
+    if book.value is not None:
+        return None
     strata, entry = rule.left_out_strata, book.entry("damage")
     threshold: float | FloatArray = book.threshold()
     if strata is not None:

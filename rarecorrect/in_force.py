@@ -45,6 +45,10 @@ class InForce:
     origin : str
         What the rules read: digest of the legacy model, the features and the strata.
         Certificates hold there and nowhere else.  Empty for a book made by hand.
+    value : int or None
+        Place of the feature that holds what is at stake in a row, an amount of money
+        say: its logarithm is added to every score, ``m'(x) = m(x) + log(v(x))``.
+        A row whose amount is 0 or less is never changed.  Certificates cover it.
 
     Raises
     ------
@@ -66,6 +70,7 @@ class InForce:
     entries: tuple[LedgerEntry, ...] = ()
     current: tuple[LedgerEntry, ...] = ()
     origin: str = ""
+    value: int | None = None
 
     def __post_init__(self) -> None:
         names = [rule.name for rule in self.rules]
@@ -109,7 +114,9 @@ class InForce:
     def identities(self) -> frozenset[str]:
         """What the active rules decide at this origin: what a certificate covers."""
         names = (rule.name for rule in self.active)
-        return frozenset(f"{self.origin}:{self.digests[name]}" for name in names)
+        weighed = "" if self.value is None else f"*{self.value}"
+        place = f"{self.origin}{weighed}"
+        return frozenset(f"{place}:{self.digests[name]}" for name in names)
 
     def entry(self, kind: str) -> LedgerEntry | None:
         """Return the entry in force for a budget, if it covers the active rules.
@@ -203,6 +210,29 @@ class InForce:
         """
         return _threshold(self._entries_in_force(), stratum)
 
+    def log_value(self, Z: Array) -> FloatArray:
+        """What the amount at stake adds to the score of every row.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            0 without a :attr:`value`, ``-inf`` where it is 0 or less.
+
+        Examples
+        --------
+        >>> InForce(value=1).log_value(np.array([[7.0, 1.0], [7.0, 0.0]])).tolist()
+        [0.0, -inf]
+        """
+        if self.value is None:
+            return np.zeros(len(Z))
+        value = np.asarray(Z[:, self.value], dtype=np.float64)
+        found = np.full(len(Z), -np.inf)
+        return np.log(value, out=found, where=value > 0)
+
     def decide(self, Z: Array, labels: Array, strata: Array | None = None) -> Decisions:
         """Scores of all rows and the rule that wins each.
 
@@ -246,7 +276,12 @@ class InForce:
     def _decide(
         self, rules: tuple[Rule, ...], Z: Array, labels: Array, strata: Array | None
     ) -> Decisions:
-        return Decisions.of(rules, Z, labels, self._thresholds(len(labels), strata))
+        found = Decisions.of(rules, Z, labels, self._thresholds(len(labels), strata))
+        if self.value is None:
+            return found
+        speaks, score = found.winner >= 0, found.score.copy()
+        score[speaks] += self.log_value(Z)[speaks]  # elsewhere Z may not be finite
+        return replace(found, score=score)
 
     def fires(
         self, Z: Array, labels: Array, strata: Array | None = None
@@ -268,6 +303,10 @@ class InForce:
         winner : ndarray of int of shape (n_firing,)
             Position of the rule among :attr:`rules`.
         """
+        if self.value is not None:  # amounts move the raw threshold from row to row
+            every = self.decide(Z, labels, strata)
+            rows = np.flatnonzero(every.fires)
+            return rows, every.winner[rows]
         rules, thresholds = self.active, self._thresholds(len(labels), strata)
         rows = np.flatnonzero(above_raw_threshold(rules, Z, labels, thresholds))
         if rows.size == 0:

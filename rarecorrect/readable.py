@@ -32,7 +32,8 @@ def sentences(
     Returns
     -------
     list of str
-        Empty if the detector cannot be read, or nothing is certified.
+        Empty if the detector cannot be read, nothing is certified, or amounts move the
+        threshold from row to row.
 
     Examples
     --------
@@ -51,7 +52,9 @@ def sentences(
     'IF amount > 4961.5 THEN fraud'
     """
     entry = book.entry(book.budgets[0])
-    if entry is None or rule not in book.active or not _can_be_read(rule):
+    if entry is None or book.value is not None:
+        return []
+    if rule not in book.active or not _can_be_read(rule):
         return []
     return [
         f"IF {_when(rule, book, stratum, names, per)} THEN {_what(rule)} [learned from "

@@ -35,7 +35,7 @@ class RuleBook(InForce):
 
     Attributes
     ----------
-    rules, budgets, entries, current, origin
+    rules, budgets, entries, current, origin, value
         As in :class:`~rarecorrect.in_force.InForce`.
     feature_names : tuple of str
         What the rules read; empty: unknown.
@@ -319,8 +319,14 @@ class RuleBook(InForce):
         Raises
         ------
         ValueError
-            If the books read other features, or rules that differ share a name.
+            If the books read other features or weigh rows by other amounts, or rules
+            that differ share a name.
         """
+        if self.value != other.value:
+            raise ValueError(
+                f"the books weigh rows by other features, {self.value} here and "
+                f"{other.value} there (None: by none): fit both with the same value"
+            )
         rules = merged_rules(self, other)
         united = replace(self, rules=rules).identities
         return self._next(
@@ -419,7 +425,9 @@ class RuleBook(InForce):
         made = replace(self, past=tuple(self.history), **changes)
         return made.as_first(what, author=author)
 
-    def under(self, budgets: tuple[str, ...], origin: str) -> RuleBook:
+    def under(
+        self, budgets: tuple[str, ...], origin: str, value: int | None = None
+    ) -> RuleBook:
         """Return this version under other budgets, or around another legacy model.
 
         No new version: terms are the corrector's, and no edit of the book.
@@ -431,6 +439,8 @@ class RuleBook(InForce):
             Out of ``"damage"`` and ``"alerts"``, at least one.
         origin : str
             Digest of what the rules read, see :func:`~rarecorrect.ledger.origin`.
+        value : int, optional
+            Place of the feature with the amount at stake.
 
         Returns
         -------
@@ -441,7 +451,7 @@ class RuleBook(InForce):
         ValueError
             For an unknown budget or none.
         """
-        return replace(self, budgets=budgets, origin=origin)
+        return replace(self, budgets=budgets, origin=origin, value=value)
 
     def certified_by(self, *found: LedgerEntry, author: str = "") -> RuleBook:
         """Return a book whose thresholds are those of new ledger entries.

@@ -26,6 +26,7 @@ _VERSION = {
     "rules": list,
     "current": list,
 }
+_MAYBE = {"value": int}  # only where amounts are in the score
 _FIELDS = [field.name for field in dataclasses.fields(Rule) if field.name != "state"]
 
 
@@ -47,6 +48,7 @@ def write_book(book: RuleBook, writer: Writer, *, with_background: bool) -> Part
             "background": background(version),
             "rules": [[rules.place(rule), rule.state] for rule in version.rules],
             "current": [entries.place(entry) for entry in version.current],
+            **({} if version.value is None else {"value": version.value}),
         }
         for i, version in enumerate((*book.earlier, book))
     ]
@@ -105,9 +107,14 @@ def read_book(stored: Parts, reader: Reader) -> RuleBook:
     versions: list[RuleBook] = []
     for number, version in enumerate(stored["versions"]):
         require(is_a(version, dict), f"version {number} is none")
-        check_names(version, set(_VERSION))
-        for name, kind in _VERSION.items():
-            require(is_a(version[name], kind), f"{name} of version {number} is none")
+        check_names(version, set(_VERSION), set(_MAYBE))
+        for name, kind in (_VERSION | _MAYBE).items():
+            there = name not in _MAYBE or name in version
+            holds = not there or is_a(version[name], kind)
+            require(holds, f"{name} of version {number} is none")
+        value, n_features = version.get("value"), reader.n_features
+        inside = value is None or 0 <= value < (n_features or value + 1)
+        require(inside, f"version {number} weighs rows by feature {value}")
         event, place = reader.read(version["event"], "event"), version["background"]
         require(type(event) is Event, f"version {number} has no event")
         made = RuleBook(
@@ -115,6 +122,7 @@ def read_book(stored: Parts, reader: Reader) -> RuleBook:
             budgets=tuple(version["budgets"]),
             current=tuple(at(entries, "entry", i) for i in version["current"]),
             origin=version["origin"],
+            value=value,
             feature_names=tuple(at(names, "list of names", version["features"])),
             background=None if place is None else at(kept, "background", place),
             event=event,

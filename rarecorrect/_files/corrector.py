@@ -62,6 +62,7 @@ _MAYBE = {
     "n_features_in": "n_features_in_",
     "feature_names_in": "feature_names_in_",
 }
+_NEW_PARAMETERS = {"value"}
 _METHODS = ("fit", "predict", "predict_proba", "decision_function", "score")
 _FEATURES = {
     "sources": "sources_",
@@ -86,6 +87,9 @@ def write_corrector(
     del parameters["estimator"]
     if hasattr(corrector.detector, "fit"):  # a prototype: what it learnt is not used
         parameters["detector"] = clone(corrector.detector)
+    for name in _NEW_PARAMETERS:
+        if parameters[name] is None:  # and earlier versions can read the file
+            del parameters[name]
     return {
         "format": FORMAT,
         "written_with": installed_versions(_LIBRARIES),
@@ -137,7 +141,8 @@ def read_corrector(manifest: Parts, reader: Reader, model: Any) -> ErrorCorrecto
     reader.n_features = len(features.names_)
     parameters = reader.parts(stored["parameters"], "corrector.parameters")
     known = set(ErrorCorrector._get_param_names()) - {"estimator"}
-    check_names(parameters, known)
+    # a file from before amounts were in the score names none
+    check_names(parameters, known - _NEW_PARAMETERS, _NEW_PARAMETERS)
     corrector = ErrorCorrector(model, **parameters)
     check_parameters(corrector.get_params(deep=False))
     features.features = corrector.features

@@ -110,7 +110,8 @@ def _counted(file: Any, i: int) -> Iterator[Claim]:
     numbers = f"{event['n_active']} of {event['n_rules']}"
     same = (event["n_rules"], event["n_active"]) == (len(version["rules"]), len(active))
     yield f"version {i}: rules, and how many were in service", same, numbers
-    names = {f"{version['origin']}:{digest}" for digest in active}
+    weighed = f"*{version['value']}" if "value" in version else ""
+    names = {f"{version['origin']}{weighed}:{digest}" for digest in active}
     entries = [file["entries"][place] for place in version["current"]]
     held = [
         [e for e in entries if e["kind"] == kind and names <= {*e["covered"]}]

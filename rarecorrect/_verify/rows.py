@@ -74,11 +74,20 @@ def _scores(file: Any, entry: Any, Z: Array, decisions: list[Any] | None) -> Arr
         raise NotRecomputedError("some rows count as alerts, whatever their score")
     found = np.full(len(Z), -np.inf)
     for name in entry["covered"]:
-        rule = rules.get(name.partition(":")[2])
+        place, _, digest = name.partition(":")
+        rule = rules.get(digest)
         if rule is None:
             raise NotRecomputedError("a rule that it covers is no longer in the file")
-        found = np.maximum(found, _score(rule, Z, decisions))
+        score = _score(rule, Z, decisions)
+        if value := place.partition("*")[2]:
+            score = np.where(np.isneginf(score), score, score + _log(Z[:, int(value)]))
+        found = np.maximum(found, score)
     return found
+
+
+def _log(value: Array) -> Array:
+    """What an amount adds to a score; -inf where it is 0 or less."""
+    return np.log(value, out=np.full(value.shape, -np.inf), where=value > 0)
 
 
 def _score(rule: Any, Z: Array, decisions: list[Any] | None) -> Array:

@@ -135,7 +135,8 @@ def explanations(
     at = [None] * rows.size if strata is None else strata[rows].tolist()
     parts, base = _add_scores(frame, book, values, usual)
     frame["box"] = [
-        teller.box(book[name], s) for name, s in zip(frame["rule"], at, strict=True)
+        teller.box(book[name], x, s)
+        for name, x, s in zip(frame["rule"], values, at, strict=True)
     ]
     frame["note"] = list(map(remarks, parts))
     frame["nearest_error"] = _nearest(frame, book, values)

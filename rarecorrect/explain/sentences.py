@@ -70,12 +70,14 @@ class Teller:
             raise ValueError(f"top must be a whole number, 1 or more, got {top!r}")
         return cls(book, _said(names, reasons), int(top))
 
-    def box(self, rule: Rule, stratum: Hashable) -> str:
+    def box(self, rule: Rule, x: FloatArray, stratum: Hashable) -> str:
         """Conditions of a rule that can be read, at the threshold in force.
 
         Parameters
         ----------
         rule : Rule
+        x : ndarray of shape (n_features,)
+            Features of the case: the amount at stake may move the threshold.
         stratum : label or None
             Class or segment of the case, where thresholds differ.
 
@@ -86,7 +88,7 @@ class Teller:
         """
         if box_of(rule) is None:
             return ""
-        limit = rule.raw_threshold(self._limit(rule, stratum))
+        limit = rule.raw_threshold(self._limit(rule, x, stratum))
         return str(rule.detector.describe(limit, self.said))
 
     def sentence(
@@ -115,11 +117,12 @@ class Teller:
         """
         done = "was changed to" if case.changed else "was flagged for review as"
         rule = self.book[case.rule]
+        limit = self._limit(rule, x, stratum) + self._log_value(x)
         because = self._inside(rule, x, stratum) or self._raised(x, usual, parts)
         return (
             f"Case {case.Index}: {_quoted(case.before)} {done} "
             f"{_quoted(case.proposed)} by rule {_quoted(case.rule)} (score "
-            f"{_number(case.score)}, threshold {_number(self._limit(rule, stratum))}; "
+            f"{_number(case.score)}, threshold {_number(limit)}; "
             f"{self._rarity(case.score)}), {because}{_resembles(case.nearest_error)}"
         )
 
@@ -140,9 +143,9 @@ class Teller:
         box = box_of(rule)
         if box is None:
             return ""
-        bounds = box.conditions(rule.raw_threshold(self._limit(rule, stratum)))
+        bounds = box.conditions(rule.raw_threshold(self._limit(rule, x, stratum)))
         here = _listed([f"{x[bound.column]:.10g}" for bound in bounds])
-        return f"because {self.box(rule, stratum)} (here {here or 'too'})"
+        return f"because {self.box(rule, x, stratum)} (here {here or 'too'})"
 
     def _raised(self, x: FloatArray, usual: FloatArray, parts: tuple[Part, ...]) -> str:
         """Features that raise the score most; of several members, in the largest."""
@@ -168,9 +171,12 @@ class Teller:
         ]
         return f"above all by {_listed(found)}" if found else "by no feature alone"
 
-    def _limit(self, rule: Rule, stratum: Hashable) -> float:
-        """Score above which a rule acts: its threshold, or where it is mute."""
-        return max(self.book.threshold(stratum), rule.worth)
+    def _limit(self, rule: Rule, x: FloatArray, stratum: Hashable) -> float:
+        """Own score above which a rule acts: its threshold, or where it is mute."""
+        return max(self.book.threshold(stratum) - self._log_value(x), rule.worth)
+
+    def _log_value(self, x: FloatArray) -> float:
+        return float(self.book.log_value(x[None, :])[0])
 
 
 def box_of(rule: Rule) -> IntervalDetector | None:

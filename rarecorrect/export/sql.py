@@ -53,8 +53,9 @@ def to_sql(
     Raises
     ------
     ValueError
-        For a rule that is neither linear nor a box, features without a column, and two
-        boxes for different labels, whose scores SQL cannot compare.
+        For a rule that is neither linear nor a box, features without a column, two
+        boxes for different labels, whose scores SQL cannot compare, and scores that
+        hold amounts (``value``).
 
     Examples
     --------
@@ -82,6 +83,11 @@ def to_sql(
     ) AS decided
     """
     book = corrector.rules_
+    if book.value is not None:
+        raise ValueError(
+            f"value={corrector.value!r} is in every score, so the threshold of a rule "
+            "differs from row to row, and that is not written in SQL: fit without it"
+        )
     names = list(corrector.features_.names_)
     known = _expressions(corrector, names, columns or {})
     if corrector.per == "segment" and segment is None:
