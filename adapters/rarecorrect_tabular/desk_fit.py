@@ -244,6 +244,7 @@ def _corrector(
         detector=plan.detector,
         confusions=DIRECTIONS[plan.direction],
         max_damage=0.001 if damage is None else damage,
+        value=plan.value,
         per=None if plan.direction == "raise" else "class",
         confidence_level=plan.confidence_level,
         time_margin=plan.time_margin,

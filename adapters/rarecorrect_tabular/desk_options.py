@@ -63,6 +63,7 @@ _OPTIONS = (
         help="Share of caught frauds that may be cleared.",
     ),
     click.option("--alert-budget", help="25/day, or a share of traffic."),
+    click.option("--value", help="Column: amount at stake, inside every score."),
     click.option(
         "--raise-only", "direction", flag_value="raise", default="raise",
         help="Missed frauds become alerts (default).",
@@ -154,6 +155,7 @@ def plan_from(options: dict[str, Any]) -> DeskPlan:
         max_damage=damage,
         clear_damage=options["clear_damage"],
         alert_budget=alerts,
+        value=options["value"],
         detector=DETECTORS[options["detector"]](),
         time_margin=options["time_margin"],
         ledger=not options["no_ledger"],

@@ -31,6 +31,9 @@ class DeskPlan:
         Largest share of caught frauds that may be cleared.
     alert_budget : float, str or None
         Share of traffic, or ``"25/day"``.
+    value : str or None
+        Column with the amount at stake, inside every score; for missed frauds only,
+        since clearing an alarm risks the amount that catching a fraud saves.
     detector : object
         As in :class:`~rarecorrect.ErrorCorrector`.
     confidence_level : float
@@ -51,12 +54,20 @@ class DeskPlan:
     max_damage: float | None = 0.001
     clear_damage: float = 0.01
     alert_budget: float | str | None = None
+    value: str | None = None
     detector: Any = "auto"
     confidence_level: float = 0.95
     time_margin: float = 0.0
     ledger: bool = True
     calibrate_from: int | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.value is not None and self.direction != "raise":
+            raise ValueError(
+                f"the value {self.value!r} is what a missed fraud costs; it would "
+                "clear expensive alarms first: use it with --raise-only"
+            )
 
     @property
     def cap(self) -> int | None:

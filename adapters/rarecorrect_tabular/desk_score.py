@@ -50,8 +50,7 @@ class ScorePlan:
         Needs `time`.
     value : str or None
         Column with the amount at stake.  The order under the cap is then ``score +
-        log(value / review_cost)``.
-    review_cost : float
+        log(value)``; not for correctors that have it in the score already.
     """
 
     id: str | None = None
@@ -60,7 +59,6 @@ class ScorePlan:
     all_rows: bool = False
     daily_cap: int | None = None
     value: str | None = None
-    review_cost: float = 1.0
 
     def __post_init__(self) -> None:
         if self.daily_cap is not None and self.time is None:
@@ -75,8 +73,6 @@ class ScorePlan:
                 f"column {taken[0]!r} has the name of a column that is written: "
                 "rename it"
             )
-        if not self.review_cost > 0:
-            raise ValueError(f"the review cost must be above 0, got {self.review_cost}")
 
 
 @dataclass(slots=True)
@@ -176,6 +172,12 @@ def score_file(
     """
     progress, tally = progress or Progress(), Tally()
     check_ending(out)
+    weighed = desk.corrector.value
+    if plan.value is not None and weighed is not None:
+        raise ValueError(
+            f"this corrector has log({weighed}) in every score already: leave --value "
+            "out"
+        )
     file.check([*desk.columns, plan.id, plan.time, plan.value])
     progress.start(f"reading {file.path.name}")
     again = repeated_ids(file, plan.id)
@@ -300,7 +302,7 @@ def over_cap(
         times = alerts[_beside(plan.time)]
         order = alerts["score"].to_numpy()
         if plan.value is not None:
-            order = order + _log_worth(alerts[_beside(plan.value)], plan.review_cost)
+            order = order + _log_amount(alerts[_beside(plan.value)])
         days = whole_days(times) if len(times) else np.empty(0, np.int64)
         parts.append(
             pd.DataFrame({"place": start + alerts.index, "day": days, "order": order})
@@ -355,7 +357,7 @@ def _filled(places: npt.NDArray[np.intp], values: Array, n: int, rest: Any) -> A
     return found
 
 
-def _log_worth(value: pd.Series[Any], review_cost: float) -> Array:
+def _log_amount(value: pd.Series[Any]) -> Array:
     amounts = np.nan_to_num(np.asarray(value, dtype=np.float64), nan=0.0)
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.maximum(amounts, 0.0) / review_cost))
+        return np.asarray(np.log(np.maximum(amounts, 0.0)))

@@ -188,11 +188,11 @@ def test_under_a_cap_the_highest_of_each_day_stay(
     rows = desk.today.sample(frac=1, random_state=0).reset_index(drop=True)
     more = ["--time", "time", "--daily-cap", "2", "--all"]
     if valued:
-        more += ["--value", "amount", "--review-cost", "5"]
+        more += ["--value", "amount"]
     done, found = desk.score(rows, *more)
     assert done.exit_code == 0, done.output
     trace = desk.corrector.trace(rows[READ])
-    order = trace["score"] + (np.log(rows["amount"] / 5) if valued else 0)
+    order = trace["score"] + (np.log(rows["amount"]) if valued else 0)
     kept = order[trace["changed"]].groupby(rows["day"]).nlargest(2)
     places = np.sort(kept.index.get_level_values(-1))
     assert np.flatnonzero(found["changed"]).tolist() == places.tolist()
@@ -260,3 +260,45 @@ def test_reviewing_what_is_asked_for_ends_in_a_certificate(
     corrector.certify(recent[READ], recent["outcome"])
     certificate = corrector.rules_.certificate()
     assert certificate.certified and certificate.n_calibration > 5000
+
+
+def test_amounts_in_the_score_reach_files_and_cap(desk: Desk, tmp_path: Path) -> None:
+    """Fitted with ``--value``: the score of a row holds the log of its amount."""
+    past = desk.folder / "month.parquet"
+    out = tmp_path / "valued.rarecorrect"
+    named = [x for name in FEATURES for x in ("--features", name)]
+    base = [
+        "fit", "--data", str(past), "--label", "is_fraud", "--time", "time",
+        "--score-column", "score", "--detector", "fisher", *named,
+        "--max-damage", "0.005", "--value",
+    ]  # fmt: skip
+    done = CliRunner().invoke(tabular, [*base, "amount", "--out", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "log(amount) is part of every score" in done.output
+    valued = load(out)
+    assert valued.rules_.certified
+    book = valued.rules_
+    plain = valued.with_rules(book).set_params(value=None).with_rules(book)
+    assert not plain.rules_.certified
+    seen, bare = (c.trace(desk.today[READ])["score"] for c in (valued, plain))
+    speaks = np.isfinite(bare)
+    shift = np.log(desk.today["amount"].to_numpy()[speaks].astype(np.float32))
+    np.testing.assert_allclose(seen[speaks], bare[speaks] + shift, rtol=1e-5)
+    today = tmp_path / "today.parquet"
+    desk.today.to_parquet(today)
+    score = [
+        "score", "--corrector", str(out), "--data", str(today), "--out",
+        str(tmp_path / "a.csv"), "--time", "time", "--daily-cap", "2",
+    ]  # fmt: skip
+    done = CliRunner().invoke(tabular, score)
+    assert done.exit_code == 0, done.output
+    done = CliRunner().invoke(tabular, [*score, "--value", "amount"])
+    assert done.exit_code == 2 and "in every score already" in done.output
+    other = str(tmp_path / "other.rarecorrect")
+    for more, words in (
+        (["money", "--out", other], "value='money' is none of"),
+        (["amount", "--both", "--out", other], "clear expensive alarms first"),
+    ):
+        done = CliRunner().invoke(tabular, [*base, *more])
+        assert done.exit_code == 2 and words in " ".join(done.output.split())
+    assert not Path(other).exists()
