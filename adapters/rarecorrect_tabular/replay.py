@@ -174,6 +174,8 @@ class Replay:
         Of the first hot-fix.
     transactions : int
         Rows of the days replayed.
+    left_out : tuple of str
+        Columns that nobody learns from, since they only tell the day.
     """
 
     name: str
@@ -186,6 +188,7 @@ class Replay:
     sentence: str
     certificate: str
     transactions: int
+    left_out: tuple[str, ...] = ()
 
     def above(self, name: str) -> Mask:
         """Days on which the alerts beyond the model in service exceed the cap."""
@@ -306,9 +309,10 @@ def replay_traffic(
         _events(traffic, plan, mornings),
         mornings[0] if first else None,
         traffic.cases(mornings[-1]).size if mornings else 0,
-        first.sentence if first else "",
+        first.sentence() if first else "",
         first.certificate if first else "",
         rows.size,
+        traffic.left_out,
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from rarecorrect.progress import Progress, ShownProgress
 from rarecorrect.simulate import FraudType, card_transactions
+from rarecorrect.whole_file import write_whole
 from rarecorrect_tabular.loader import (
     TransactionTable,
     load_transactions,
@@ -147,9 +148,13 @@ def replay(
                 found = run_replay(table, scenario or "1", plan, progress=progress)
     except (ValueError, FileNotFoundError) as error:
         raise click.UsageError(str(error)) from error
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page(found), encoding="utf-8")
+    text = page(found)
+    write_whole(out, lambda part: part.write_text(text, encoding="utf-8"))
     click.echo(summary(found))
+    if found.left_out:
+        click.echo(
+            f"left out, since they only tell the day: {', '.join(found.left_out)}"
+        )
     click.echo(str(out))
 
 

@@ -81,15 +81,15 @@ class Learnt:
     ----------
     alerts : callable
         From rows to whether they become alerts beside those of the model in service.
-    sentence : str
-        What the rule looks for.
     certificate : str
         What is promised.
+    sentence : callable
+        Says what the rule looks for; asked of one lesson, since it takes seconds.
     """
 
     alerts: Callable[[Indices], Mask]
-    sentence: str = ""
     certificate: str = ""
+    sentence: Callable[[], str] = str
 
 
 def hot_fix(
@@ -146,7 +146,7 @@ def hot_fix(
         after = corrector.predict(traffic.X.iloc[wanted]) == 1
         return np.asarray(after & ~traffic.flagged[wanted])
 
-    return Learnt(alerts, _sentence(corrector, lesson), _promise(corrector))
+    return Learnt(alerts, _promise(corrector), lambda: _sentence(corrector, lesson))
 
 
 def retraining(lesson: Lesson) -> Learnt:

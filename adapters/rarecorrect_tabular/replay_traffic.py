@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rarecorrect_tabular.counters import columns_that_tell_time
 from rarecorrect_tabular.legacy import default_legacy
 from rarecorrect_tabular.loader import TransactionTable
 from rarecorrect_tabular.tasks import hidden_type_matrix, task_names
@@ -45,6 +46,8 @@ class Traffic:
         morning after.
     most_cases : int or None
         Missed frauds of the new type that are ever confirmed; None: all.
+    left_out : tuple of str
+        Columns that are no features, since they only tell the day.
     """
 
     X: pd.DataFrame
@@ -55,6 +58,7 @@ class Traffic:
     weight: npt.NDArray[np.float64] | None
     delay: int
     most_cases: int | None = None
+    left_out: tuple[str, ...] = ()
 
     @property
     def flagged(self) -> Mask:
@@ -103,7 +107,8 @@ def make_traffic(
 
     The type starts on day `start`: its earlier rows are removed, from everything.
     Shares of known frauds at a terminal never count the type, see
-    :func:`~rarecorrect_tabular.tasks.hidden_type_matrix`.
+    :func:`~rarecorrect_tabular.tasks.hidden_type_matrix`.  Columns that grow or fall
+    with the day, before `start`, are no features: whoever learns from them finds days.
 
     Parameters
     ----------
@@ -130,7 +135,8 @@ def make_traffic(
     Raises
     ------
     ValueError
-        For a table without times or types, an unknown type, or days without rows.
+        For a table without times or types, an unknown type, days without rows, or
+        columns that all tell the day.
     """
     if table.time is None or table.fraud_type is None:
         raise ValueError(
@@ -155,12 +161,21 @@ def make_traffic(
             f"the table ends on day {day[-1]}, before the replay's last day {end - 1}; "
             f"end it before day {day[-1] + 1}"
         )
-    X, names = hidden_type_matrix(table, fraud_type, rows)
+    matrix, names = hidden_type_matrix(table, fraud_type, rows)
+    frame = pd.DataFrame(matrix, columns=names)
+    seen = np.flatnonzero(day < start)
+    left_out = columns_that_tell_time(frame.iloc[seen], day[seen], names)
+    frame = frame.drop(columns=left_out)
+    if frame.empty:
+        raise ValueError(
+            f"all columns grow or fall with the day ({', '.join(left_out)}), and none "
+            "is left to learn from"
+        )
+    X = frame.to_numpy()
     weight = None
     if table.schema.normal_weight != 1:  # weights of 1 would only take time
         weight = np.where(table.label, 1.0, table.schema.normal_weight)
     model = fitted(X[rows], table.label[rows], at(weight, rows), seed)
-    frame = pd.DataFrame(X, columns=names)
     frame[LEGACY_SCORE] = log_odds(model.predict_proba(X)[:, 1])
     return Traffic(
         frame,
@@ -171,6 +186,7 @@ def make_traffic(
         weight,
         delay,
         most_cases,
+        tuple(left_out),
     )
 
 

@@ -245,6 +245,22 @@ def test_the_type_is_removed_before_it_starts(table: TransactionTable) -> None:
     pd.testing.assert_frame_equal(made.X, clean.X)
 
 
+def test_columns_that_tell_the_day_teach_nobody(table: TransactionTable) -> None:
+    assert table.time is not None
+    counter = np.arange(len(table.features), dtype=float)
+    with_counter = replace(table, features=table.features.assign(counter=counter))
+    days = {"train": (0, 40), "start": 75, "end": 120, "delay": 7}
+    made, plain = (
+        make_traffic(t, "1", **days)  # type: ignore[arg-type]
+        for t in (with_counter, table)
+    )
+    assert made.left_out == ("counter",) and plain.left_out == ()
+    pd.testing.assert_frame_equal(made.X, plain.X)
+    only = replace(table, features=pd.DataFrame({"counter": counter}), terminal=None)
+    with pytest.raises(ValueError, match="all columns grow or fall with the day"):
+        make_traffic(only, "1", **days)  # type: ignore[arg-type]
+
+
 def test_what_a_table_lacks_is_said(table: TransactionTable) -> None:
     days = {"train": (0, 40), "start": 75, "end": 120, "delay": 7}
     with pytest.raises(ValueError, match="no fraud type '9'"):
