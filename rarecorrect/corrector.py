@@ -568,6 +568,7 @@ default="all"
                 budgets=terms.budgets,
                 origin=self._origin(),
                 feature_names=tuple(map(str, self.features_.names_)),
+                value=self._value(),
             ).extend(*rules)
             most_kept = self.reservoir if self.ledger else 0
             calibrated = seen.calibrated(book, most_kept=most_kept)
@@ -639,7 +640,7 @@ default="all"
         """
         check_is_fitted(self)
         terms, seen, n_rows = self._terms(), None, 0
-        book = self.rules_.under(terms.budgets, self._origin())
+        book = self.rules_.under(terms.budgets, self._origin(), self._value())
         for start, chunk in chunks(blocks):
             reading = self._read(chunk.X)
             side = side_of(len(reading.labels), segment=chunk.segment, time=chunk.time)

@@ -43,7 +43,8 @@ class Decider:
     Notes
     -----
     Rules that are not linear (trees, boxes, ``detector="auto"``) are asked on every
-    case that they may change: they cost what their detector costs.
+    case that they may change: they cost what their detector costs.  With a `value` at
+    stake in every case, so are all rules.
 
     Examples
     --------
@@ -90,7 +91,7 @@ class Decider:
         with np.errstate(
             invalid="ignore"
         ):  # infinite times zero: NaN, which exceeds nothing
-            if not (self._forms.dot(z) > limits).any():
+            if not np.count_nonzero(self._forms.dot(z) > limits):
                 return label
         rule = self._winner(z, label, segment)
         return label if rule is None or rule.action == "flag" else rule.to
@@ -124,7 +125,10 @@ class Decider:
         labels = np.asarray([label])
         strata = self._strata(labels, segment)
         stratum = None if strata is None else strata.tolist()[0]
-        found = raw_limits(self._rules, labels, self._book.threshold(stratum))
+        threshold = self._book.threshold(stratum)
+        if self._book.value is not None and threshold < np.inf:
+            threshold = -np.inf  # an amount may lift any score
+        found = raw_limits(self._rules, labels, threshold)
         limits = None if np.isposinf(found).all() else found
         if len(self._limits) < _MOST_LIMITS and not is_disabled():
             self._limits[label, segment] = limits

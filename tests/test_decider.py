@@ -17,6 +17,7 @@ FORMS: dict[str, dict[str, Any]] = {
     "by segment": {"per": "segment"},
     "not linear": {"detector": TreesDetector(20, random_state=0)},
     "logits too": {"features": ["input", "logits"]},
+    "an amount at stake": {"value": "x0"},
 }
 
 

@@ -175,3 +175,14 @@ def test_certified_damage_holds_with_amounts():
         found = fitted.with_rules(fitted.rules_).certify(X, y)
         over += np.mean(scores > found.rules_.threshold()) > 0.01
     assert over <= 0.05 * draws + 3 * np.sqrt(0.05 * 0.95 * draws)
+
+
+def test_blocks_are_weighed_too(data):
+    X, y = data
+    blocks = [(X[i : i + 500], y[i : i + 500]) for i in range(0, len(X), 500)]
+    streamed = corrector().fit_blocks(blocks)
+    assert streamed.rules_.value == list(X.columns).index("amount")
+    again = cases(np.random.default_rng(3))
+    certified = streamed.set_params(max_damage=0.02).certify_blocks([again])
+    assert certified.rules_.certified
+    assert certified.trace(again[0])["changed"].any()
