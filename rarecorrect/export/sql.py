@@ -11,6 +11,7 @@ import numpy as np
 
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.detectors import AutoDetector, IntervalDetector
+from rarecorrect.export._sentences import sentences
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 from rarecorrect.tail_scale import TailScale
@@ -298,15 +299,9 @@ def _query(
 
 
 def _comments(book: RuleBook) -> list[str]:
-    """What the query is, for whoever finds it."""
-    if not book.certified:
-        return ["rarecorrect: nothing is certified, every legacy answer is kept"]
-    found = [f"rarecorrect: {', '.join(rule.name for rule in book.active)}"]
-    for kind in book.budgets:
-        entry = book.entry(kind)
-        found += [str(c) for c in (entry.certificates.values() if entry else ())]
-    found += [f"{r.name}: expires {r.expires}" for r in book.active if r.expires]
-    return [" ".join(line.split()) for line in found]  # a comment ends with its line
+    """What the query is, for whoever finds it; a comment ends with its line."""
+    names = ", ".join(rule.name for rule in book.active) or "no rules"
+    return [" ".join(f"rarecorrect: {names}".split()), *sentences(book)]
 
 
 def _wins(i: int, rules: Sequence[_Spoken]) -> str:
