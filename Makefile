@@ -13,9 +13,9 @@ BIN := $(VENV)/bin
 # the test tools, `extras` adds whatever unlocks tests that `make test` skips.
 EXTRAS_core := tabular
 EXTRAS_test := $(EXTRAS_core),test
-EXTRAS_extras := $(EXTRAS_test),boosting,face,report
+EXTRAS_extras := $(EXTRAS_test),boosting,face,onnx,report
 
-SKIPPED_BY_TEST := needs_torch or needs_browser or needs_data or needs_boosting or needs_shap
+SKIPPED_BY_TEST := needs_torch or needs_browser or needs_data or needs_boosting or needs_shap or needs_onnx
 
 # Nothing may leak in from the user's own Python packages and settings.
 export PYTHONNOUSERSITE := 1

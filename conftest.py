@@ -1,16 +1,21 @@
-"""Modules that need torch are collected only where it is, and marked."""
+"""Modules that need an extra are collected only where it is, and marked."""
 
 from importlib.util import find_spec
 
 import pytest
 
-_NEED_TORCH = "adapters/rarecorrect_face/nets"
+# module, what it imports when it is tested, and the marker
+_NEEDS = (
+    ("adapters/rarecorrect_face/nets", "torch", "needs_torch"),
+    ("rarecorrect/export/onnx.py", "skl2onnx", "needs_onnx"),
+)
 
-collect_ignore = [] if find_spec("torch") else [_NEED_TORCH]
+collect_ignore = [path for path, module, _ in _NEEDS if not find_spec(module)]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let ``make test-extras`` find their doctests."""
     for item in items:
-        if _NEED_TORCH in item.path.as_posix():
-            item.add_marker(pytest.mark.needs_torch)
+        for path, _, marker in _NEEDS:
+            if path in item.path.as_posix():
+                item.add_marker(marker)

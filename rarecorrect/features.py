@@ -32,7 +32,7 @@ _NAMES = (
     *_LAYERS,
 )
 _WIDEST_SPARSE_INPUT = 1000
-_SMALLEST_PROBABILITY = 1e-12
+SMALLEST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,7 +512,7 @@ def _logits(
 ) -> tuple[Array, Sequence[str]]:
     found = np.asarray(scores, dtype=float).reshape(len(scores), -1)
     if probabilities:
-        found = np.log(np.clip(found, _SMALLEST_PROBABILITY, None))
+        found = np.log(np.clip(found, SMALLEST_PROBABILITY, None))
         if found.shape[1] == 2:
             found = (found[:, 1] - found[:, 0])[:, None]
         else:

@@ -1,10 +1,10 @@
 """Tests that need more than the core: which ones this machine can run.
 
 A test says what it needs with a marker: ``needs_torch``, ``needs_browser``,
-``needs_boosting``, ``needs_shap`` or ``needs_data``; asking for the fixture
-``data_home`` sets the last one. What cannot run is skipped here, in one place, and
-listed with a count at the end. ``make test-extras`` selects the same tests by the same
-markers.
+``needs_boosting``, ``needs_shap``, ``needs_onnx`` or ``needs_data``; asking for the
+fixture ``data_home`` sets the last one. What cannot run is skipped here, in one place,
+and listed with a count at the end. ``make test-extras`` selects the same tests by the
+same markers.
 """
 
 from __future__ import annotations
@@ -62,6 +62,11 @@ NEEDS = {
         _can_import("xgboost", "lightgbm"),
     ),
     "needs_shap": Need("shap", "install the extra [report]", _can_import("shap")),
+    "needs_onnx": Need(
+        "onnx, skl2onnx and onnxruntime",
+        "install the extra [onnx]",
+        _can_import("onnx", "skl2onnx", "onnxruntime"),
+    ),
     "needs_browser": Need(
         "a browser", "put chromium, google-chrome or firefox on PATH", _has_browser
     ),

@@ -12,13 +12,20 @@ WITH_CODE = [
     "certificates.md",
     "detectors.md",
     "larger_than_memory.md",
+    "onnx.md",
     "report.md",
     "rules.md",
     "sql.md",
 ]
 
 
-@pytest.mark.parametrize("name", WITH_CODE)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.needs_onnx) if name == "onnx.md" else name
+        for name in WITH_CODE
+    ],
+)
 def test_a_page_shows_what_its_code_prints(name: str) -> None:
     failed, tried = doctest.testfile(str(PAGES / name), module_relative=False)
     assert tried > 3
