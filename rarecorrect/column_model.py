@@ -72,7 +72,7 @@ class ColumnModel(ClassifierMixin, BaseEstimator):
         The labels, in the order of the columns of ``predict_proba``.
     n_features_in_ : int
         Number of columns seen by ``fit``, if it was called.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_columns,)
         Names of these columns, where all are strings.
 
     Examples

@@ -20,7 +20,7 @@ _FIT_FRACTION = 0.1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Faces:
-    """Pictures, labels and splits; made by :meth:`of`, which checks them.
+    """Pictures, labels and splits; made by :meth:`Faces.of`, which checks them.
 
     Attributes
     ----------
