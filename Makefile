@@ -14,6 +14,7 @@ BIN := $(VENV)/bin
 EXTRAS_core := tabular
 EXTRAS_test := $(EXTRAS_core),test
 EXTRAS_extras := $(EXTRAS_test),boosting,face,onnx,report
+EXTRAS_docs := $(EXTRAS_core),docs
 
 SKIPPED_BY_TEST := needs_torch or needs_browser or needs_data or needs_boosting or needs_shap or needs_onnx
 
@@ -26,7 +27,7 @@ unexport PYTHONPATH PYTHONHOME
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
-.PHONY: help demo test test-extras lint simulate bench clean
+.PHONY: help demo test test-extras lint docs simulate bench clean
 
 help:  ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-12s %s\n", $$1, $$2 }' Makefile
@@ -47,6 +48,10 @@ lint: $(VENV)/.test-stamp  ## check style, types and the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+docs: $(VENV)/.docs-stamp  ## build the site into docs/_build/html, offline
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
 simulate: $(VENV)/.test-stamp  ## run the long simulations behind the certificates
 	$(BIN)/python tests/simulation/run.py
 
@@ -55,7 +60,8 @@ bench: $(VENV)/.test-stamp  ## measure time and memory
 
 clean:  ## remove .venv, caches and builds (results stay)
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis \
-		.import_linter_cache build dist docs/_build
+		.import_linter_cache build dist \
+		docs/_build docs/gallery docs/api/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.%-stamp: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg

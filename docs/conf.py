@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version as installed_version
 from importlib.util import find_spec
 from pathlib import Path
+
+# Many small products: threads that wait for each other are slower than one.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE / "_ext")]
@@ -27,7 +31,6 @@ extensions = [
 ]
 exclude_patterns = ["_build", "examples", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
-# of numpydoc, a section "Yields" of a property is no mistake
 nitpicky = True
 # what other projects document; nothing is downloaded to look it up
 nitpick_ignore_regex = [("py:.*", r"(sklearn|numpy|scipy|pandas|torch|xgboost)\b.*")]

