@@ -80,7 +80,9 @@ def test_every_public_name_is_on_a_page():
 
 def test_nothing_is_listed_twice():
     core = [name for name in listed() if name.startswith("rarecorrect.")]
-    assert [n for n, count in Counter(id(thing(c)) for c in core).items() if count > 1] == []
+    assert [
+        n for n, count in Counter(id(thing(c)) for c in core).items() if count > 1
+    ] == []
 
 
 @pytest.mark.parametrize("name", [n for n in listed() if ".nets." not in n])

@@ -8,7 +8,6 @@ from docutils.nodes import SkipNode
 from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.application import Sphinx
 
-
 # what docutils does not know, and what it knows it as
 _ALSO = {r"\dots": r"\ldots"}
 

@@ -45,7 +45,9 @@ for ax, (name, new) in zip(axes, kinds.items(), strict=True):
         color=np.where(weights > 0, "#2471a3", "0.75"),
     )
     ax.set(title=f"errors {name}: {rule.n_errors}", ylim=(0, 1))
-    print(name, "-", {n: round(float(w), 2) for n, w in zip(names, weights, strict=True)})
+    print(
+        name, "-", {n: round(float(w), 2) for n, w in zip(names, weights, strict=True)}
+    )
 axes[0].set_ylabel("evidence (blue: used)")
 
 # %%

@@ -37,9 +37,9 @@ known = np.r_[later[y[later] != 3][:700], threes[:5]]
 test = np.setdiff1d(later, known)
 
 # %%
-# A detector may be any classifier.  The search is scored by the share of errors that are
-# repaired where 99 % of the right decisions are kept.  Folds are stratified, so that
-# each has one of the five.
+# A detector may be any classifier.  The search is scored by the share of errors that
+# are repaired where 99 % of the right decisions are kept.  Folds are stratified, so
+# that each has one of the five.
 
 shrunken = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
 search = GridSearchCV(

@@ -22,7 +22,7 @@ X_known, y_known = X[600:], y[600:]
 corrector = ErrorCorrector(
     model, features="input", confusions=[2], max_damage=0.01, random_state=0
 ).fit(X_known, y_known)
-carol = np.flatnonzero((y_known == 2))[:3]
+carol = np.flatnonzero(y_known == 2)[:3]
 
 # %%
 # ``forget`` takes the rows themselves; whoever has to erase them has them.

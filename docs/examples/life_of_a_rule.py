@@ -42,7 +42,7 @@ def caught(corrected):
 print(caught(model), "by the model;", caught(corrector), "by the corrector")
 
 # %%
-# One case, on day 100.  In the shadow a rule changes nothing, but says what it would do.
+# One case, on day 100.  In the shadow a rule changes nothing and says what it would do.
 
 missed = (day >= 100) & (kind == "card_testing") & (model.predict(X) == 0)
 case = cards.index[missed][:1]

@@ -70,7 +70,9 @@ print(corrector.report_)
 
 after = pd.DataFrame(
     {
-        "kind": np.where(new_fraud & (y == 1), "new", np.where(y == 1, "known", "none")),
+        "kind": np.where(
+            new_fraud & (y == 1), "new", np.where(y == 1, "known", "none")
+        ),
         "model": model.predict(frame),
         "corrected": corrector.predict(frame),
     }

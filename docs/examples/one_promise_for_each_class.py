@@ -7,8 +7,8 @@ certificate holds within every class of the legacy model, each at its own budget
 """
 
 # %%
-# Three classes that the model knows, and a fourth kind of cases that nobody had seen when
-# it was trained.  They lie nearest to class 0.
+# Three classes that the model knows, and a fourth kind of cases that nobody had seen
+# when it was trained.  They lie nearest to class 0.
 
 import matplotlib.pyplot as plt
 import numpy as np

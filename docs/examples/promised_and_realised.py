@@ -56,8 +56,8 @@ def weekly(corrector, start):
 
 
 # %%
-# One corrector is calibrated on days 10 to 45 and left alone.  The others are made anew
-# every week and calibrated on the latest two; one of them keeps a reserve.
+# One corrector is calibrated on days 10 to 45 and left alone.  The others are made
+# anew every week and calibrated on the latest two; one of them keeps a reserve.
 
 once = weekly(corrected_at(10, 45), 45)
 
@@ -76,8 +76,8 @@ forms = [
 ]
 
 # %%
-# A certificate that is left alone says nothing about another world.  One that is kept up
-# is late by a window, and a margin is the reserve for that.
+# A certificate that is left alone says nothing about another world.  One that is kept
+# up is late by a window, and a margin is the reserve for that.
 
 figure, ax = plt.subplots(figsize=(7, 3.4), layout="constrained")
 for name, table, color in forms:

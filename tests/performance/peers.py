@@ -104,7 +104,7 @@ def tuned_to_the_budget(case: Case) -> Any:
 
 
 def controlled_by_mapie(case: Case) -> Any:
-    """The threshold that controls the false positive rate; the model where none does."""
+    """The threshold that controls the false positive rate; the model if none does."""
     control = importlib.import_module("mapie.risk_control")
     found = control.BinaryClassificationController(
         predict_function=case.model.predict_proba,

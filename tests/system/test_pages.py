@@ -37,6 +37,10 @@ def test_a_page_shows_what_its_code_prints(name: str) -> None:
 
 
 def test_every_page_with_code_is_run() -> None:
-    pages = [page for folder in (".", "about", "guide", "start") for page in (PAGES / folder).glob("*.md")]
+    pages = [
+        page
+        for folder in (".", "about", "guide", "start")
+        for page in (PAGES / folder).glob("*.md")
+    ]
     found = [str(p.relative_to(PAGES)) for p in pages if ">>> " in p.read_text()]
     assert sorted(found) == WITH_CODE
