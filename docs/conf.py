@@ -32,8 +32,15 @@ extensions = [
 exclude_patterns = ["_build", "examples", "**/GALLERY_HEADER.rst"]
 templates_path = ["_templates"]
 nitpicky = True
-# what other projects document; nothing is downloaded to look it up
-nitpick_ignore_regex = [("py:.*", r"(sklearn|numpy|scipy|pandas|torch|xgboost)\b.*")]
+nitpick_ignore_regex = [
+    # what other projects document; nothing is downloaded to look it up
+    ("py:.*", r"(sklearn|numpy|scipy|pandas|torch|xgboost)\b.*"),
+    # what public things are made of: named in docstrings, without a page
+    ("py:.*", r"rarecorrect\.(in_force|new_rule|robust|tail_scale|training_rows)\..*"),
+    ("py:.*", r"rarecorrect\.ledger\.origin|Whitening\.from_moments|rules"),
+    ("py:.*", r"rarecorrect_face\.nets\.(layers|views)\..*"),
+    ("py:.*", r"rarecorrect_tabular\.replay_traffic\..*"),
+]
 
 # Markdown
 myst_enable_extensions = ["colon_fence", "deflist", "dollarmath"]
@@ -93,11 +100,20 @@ html_theme_options = {
 
 def _skip(app, what, name, member, skip, options):
     """Leave out what scikit-learn and namedtuple write into a class by themselves."""
+    inherited = str(getattr(member, "__module__", "")).startswith("sklearn.")
+    requested = name.startswith("set_") and name.endswith("_request")
     says = str(getattr(member, "__doc__", "") or "")
-    made = name.startswith("set_") and name.endswith("_request")
-    return True if made or says.startswith("Alias for field") else None
+    made = inherited or requested or says.startswith("Alias for field")
+    return True if made else None
+
+
+def _inside(app, docname, source):
+    """A file of the repository that the site shows is linked where the site has it."""
+    outside = "(../tests/simulation/results.md)"
+    source[0] = source[0].replace(outside, "(about/simulations.md)")
 
 
 def setup(app):
-    """Register the hook."""
+    """Register the hooks."""
     app.connect("autodoc-skip-member", _skip)
+    app.connect("source-read", _inside)

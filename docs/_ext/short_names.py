@@ -24,7 +24,11 @@ def _resolve(app: Sphinx, env: Any, node: Element, contents: Element) -> Any:
         return None
     objects = env.get_domain("py").objects
     for tail in _tails(node["reftarget"]):
-        found = [name for name in objects if name == tail or name.endswith(f".{tail}")]
+        found = [
+            name
+            for name, entry in objects.items()
+            if not entry.aliased and f".{name}".endswith(f".{tail}")
+        ]
         if len(found) == 1:
             home = objects[found[0]]
             return make_refnode(
