@@ -31,7 +31,7 @@ def correction_scorer(name: str, retention: float = 0.99) -> Callable[..., float
     Parameters
     ----------
     name : str
-        Any key of :attr:`CorrectionReport.overall`, such as "gain", "retention" or
+        Any key of ``CorrectionReport.overall``, such as "gain", "retention" or
         "net"; "accuracy" and "macro_f1" for their values after the correction; or
         "gain_at_retention", which sets thresholds aside and reads the curve of the
         scores m(x). ``neg_`` in front changes the sign: search for the least damage
