@@ -56,6 +56,7 @@ _OPTIONAL = ("captum", "cv2", "lightgbm", "PIL", "pyarrow", "shap", "torch", "xg
 autodoc_mock_imports = [name for name in _OPTIONAL if find_spec(name) is None]
 numpydoc_show_class_members = False
 add_module_names = False
+toc_object_entries_show_parents = "hide"
 
 # Gallery. The long form of an example is not run, nor what needs data or an extra.
 _NOT_RUN = ["nslkdd_", "ulb_"] + ["patch_xgboost"] * (find_spec("xgboost") is None)
