@@ -37,6 +37,9 @@ class ReplayPlan:
         Confirmed cases that the first lesson takes.
     most_cases : int or None
         Confirmed cases there will ever be; None: all that were missed.
+    risk_learns : bool
+        Whether the type's frauds count in the shares of known frauds at a terminal
+        once their label is known.
     delay : int
         Days until a label is known.
     cap : int
@@ -65,6 +68,7 @@ class ReplayPlan:
     end: int = 183
     cases: int = 5
     most_cases: int | None = None
+    risk_learns: bool = False
     delay: int = 7
     cap: int = 100
     mean_rate: bool = False
@@ -84,6 +88,12 @@ class ReplayPlan:
                 raise ValueError(
                     f"{name} must be {least} or more, got {getattr(self, name)}"
                 )
+        if self.risk_learns and self.most_cases is not None:
+            raise ValueError(
+                "risk_learns=True counts every fraud of the type at its terminal, and "
+                f"most_cases={self.most_cases} says that most are never confirmed: "
+                "leave one of them out"
+            )
         if not 0 <= self.train[0] < self.train[1] <= self.start < self.end:
             raise ValueError(
                 f"days must follow each other: training {self.train}, start "
@@ -176,6 +186,8 @@ class Replay:
         Rows of the days replayed.
     left_out : tuple of str
         Columns that nobody learns from, since they only tell the day.
+    verdicts : tuple of str
+        Of every hot-fix: whether its errors can be told from right decisions.
     """
 
     name: str
@@ -189,6 +201,7 @@ class Replay:
     certificate: str
     transactions: int
     left_out: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
 
     def above(self, name: str) -> Mask:
         """Days on which the alerts beyond the model in service exceed the cap."""
@@ -244,6 +257,7 @@ def replay(
         end=plan.end,
         delay=plan.delay,
         most_cases=plan.most_cases,
+        risk_learns=plan.risk_learns,
         amount=amount,
         seed=plan.seed,
     )
@@ -275,7 +289,7 @@ def replay_traffic(
     mornings = _mornings(traffic, plan)
     rows = traffic.between(plan.start, plan.end)
     extra = {RETRAINED: np.zeros(rows.size, bool), HOT_FIX: np.zeros(rows.size, bool)}
-    first: Learnt | None = None
+    fixes: list[Learnt] = []
     bars.task("learning", len(mornings))
     for morning in mornings:
         lesson = _lesson(traffic, plan, morning)
@@ -292,7 +306,7 @@ def replay_traffic(
                 n_background=plan.n_background,
             )
             extra[HOT_FIX][until] = fixed.alerts(rows[until])
-            first = first or fixed
+            fixes.append(fixed)
         bars.step(f"day {morning}")
     if plan.undo_day is not None:
         extra[HOT_FIX] &= traffic.day[rows] < plan.undo_day
@@ -307,12 +321,13 @@ def replay_traffic(
             for way in (AS_IT_IS, RETRAINED, HOT_FIX)
         },
         _events(traffic, plan, mornings),
-        mornings[0] if first else None,
+        mornings[0] if fixes else None,
         traffic.cases(mornings[-1]).size if mornings else 0,
-        first.sentence() if first else "",
-        first.certificate if first else "",
+        fixes[0].sentence() if fixes else "",
+        fixes[0].certificate if fixes else "",
         rows.size,
         traffic.left_out,
+        tuple(fixed.verdict for fixed in fixes),
     )
 
 

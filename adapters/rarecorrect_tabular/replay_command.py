@@ -102,6 +102,11 @@ def simulated_replay(
 )
 @click.option("--end-day", type=int, help="First day that is not replayed.")
 @click.option("--undo-day", type=int, help="Day on which somebody presses undo.")
+@click.option(
+    "--risk-learns",
+    is_flag=True,
+    help="Count frauds of the new type in the risk of terminals, once confirmed.",
+)
 @click.option("--seed", default=0, show_default=True, help="Of everything random.")
 @click.option(
     "--out",
@@ -118,6 +123,7 @@ def replay(
     start_day: int | None,
     end_day: int | None,
     undo_day: int | None,
+    risk_learns: bool,
     seed: int,
     out: Path,
 ) -> None:
@@ -132,6 +138,7 @@ def replay(
         "start": start_day,
         "end": end_day,
         "undo_day": undo_day,
+        "risk_learns": risk_learns,
         "seed": seed,
     }
     chosen = {name: value for name, value in given.items() if value is not None}

@@ -85,11 +85,14 @@ class Learnt:
         What is promised.
     sentence : callable
         Says what the rule looks for; asked of one lesson, since it takes seconds.
+    verdict : str
+        Whether the errors can be told from right decisions.
     """
 
     alerts: Callable[[Indices], Mask]
     certificate: str = ""
     sentence: Callable[[], str] = str
+    verdict: str = ""
 
 
 def hot_fix(
@@ -146,7 +149,12 @@ def hot_fix(
         after = corrector.predict(traffic.X.iloc[wanted]) == 1
         return np.asarray(after & ~traffic.flagged[wanted])
 
-    return Learnt(alerts, _promise(corrector), lambda: _sentence(corrector, lesson))
+    return Learnt(
+        alerts,
+        _promise(corrector),
+        lambda: _sentence(corrector, lesson),
+        _verdict(corrector),
+    )
 
 
 def retraining(lesson: Lesson) -> Learnt:
@@ -206,6 +214,12 @@ def _sentence(corrector: ErrorCorrector, lesson: Lesson) -> str:
         return ""
     order = np.argsort(why["score"].to_numpy(), kind="stable")
     return str(why["sentence"].iloc[order[order.size // 2]])
+
+
+def _verdict(corrector: ErrorCorrector) -> str:
+    told = corrector.report_.to_dict()
+    reasons = [str(refusal["reason"]) for refusal in told["refused"]]
+    return "; ".join([*(rule["separability"] for rule in told["rules"]), *reasons])
 
 
 def _promise(corrector: ErrorCorrector) -> str:

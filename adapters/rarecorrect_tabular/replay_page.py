@@ -215,9 +215,25 @@ def _rule(replay: Replay) -> str:
         f"<p>Learnt from {replay.plan.cases} confirmed cases, in force on day "
         f"{replay.in_force}.{kind}</p>"
         f"<blockquote>{escape(said)}</blockquote>"
+        f"{_verdict(replay)}"
         f"<p>The promise: {escape(replay.certificate)}. It speaks of days like those "
         "it was certified on; the table says what happened.</p>"
     )
+
+
+def _verdict(replay: Replay) -> str:
+    """What the report says of the errors, on the first day and wherever it changes."""
+    assert replay.in_force is not None
+    told, before = [], ""
+    for number, verdict in enumerate(replay.verdicts):
+        if verdict and verdict != before:
+            day = replay.in_force + number * replay.plan.every
+            told.append(f"<li><b>Day {day}</b> {escape(verdict)}</li>")
+        before = verdict
+    if not told:
+        return ""
+    items = "".join(told)
+    return f'<p>Can these errors be corrected?</p><ol class="events">{items}</ol>'
 
 
 def _fairness(replay: Replay) -> str:
@@ -228,6 +244,11 @@ def _fairness(replay: Replay) -> str:
         else f"no more than {plan.most_cases} missed frauds are ever confirmed, the "
         "others pass for genuine"
     )
+    risk = (
+        " Frauds of the new type count in the risk of their terminals once confirmed."
+        if plan.risk_learns
+        else ""
+    )
     return escape(
         "Hot-fix and retraining learn on the same mornings, the first and then every "
         f"{plan.every} days, from the same confirmed cases and earlier days "
@@ -236,6 +257,7 @@ def _fairness(replay: Replay) -> str:
         "highest scores, above a threshold that is certified on the same latest "
         f"{plan.certify_days} whole days, which taught neither. The hot-fix is also "
         f"held to changing {100 * plan.max_damage:g} % of right decisions."
+        f"{risk}"
     ).join(("<p>", "</p>"))
 
 

@@ -100,13 +100,14 @@ def make_traffic(
     end: int,
     delay: int,
     most_cases: int | None = None,
+    risk_learns: bool = False,
     amount: str | None = None,
     seed: int = 0,
 ) -> Traffic:
     """Train the model in service before a type is known, and let it score every day.
 
     The type starts on day `start`: its earlier rows are removed, from everything.
-    Shares of known frauds at a terminal never count the type, see
+    Shares of known frauds at a terminal count the type only where they learn, see
     :func:`~rarecorrect_tabular.tasks.hidden_type_matrix`.  Columns that grow or fall
     with the day, before `start`, are no features: whoever learns from them finds days.
 
@@ -124,6 +125,9 @@ def make_traffic(
         Days until a label is known.
     most_cases : int, optional
         See :class:`Traffic`.
+    risk_learns : bool, default=False
+        Whether every fraud of the type counts in the shares of known frauds at a
+        terminal once `delay` is over.
     amount : str, optional
         Column with the money; None: one of ``AMOUNTS``, if there is one.
     seed : int, default=0
@@ -161,7 +165,11 @@ def make_traffic(
             f"the table ends on day {day[-1]}, before the replay's last day {end - 1}; "
             f"end it before day {day[-1] + 1}"
         )
-    matrix, names = hidden_type_matrix(table, fraud_type, rows)
+    new = table.fraud_type == fraud_type
+    confirmed = new if risk_learns else None
+    matrix, names = hidden_type_matrix(
+        table, fraud_type, rows, confirmed=confirmed, delay=delay
+    )
     frame = pd.DataFrame(matrix, columns=names)
     seen = np.flatnonzero(day < start)
     left_out = columns_that_tell_time(frame.iloc[seen], day[seen], names)
@@ -182,7 +190,7 @@ def make_traffic(
         day,
         _amounts(table.features, amount),
         table.label,
-        table.fraud_type == fraud_type,
+        new,
         weight,
         delay,
         most_cases,

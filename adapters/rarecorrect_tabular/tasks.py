@@ -103,7 +103,12 @@ def make_task(
 
 
 def hidden_type_matrix(
-    table: TransactionTable, name: str, train: Indices
+    table: TransactionTable,
+    name: str,
+    train: Indices,
+    *,
+    confirmed: Mask | None = None,
+    delay: float = LABEL_DELAY,
 ) -> tuple[npt.NDArray[np.float32], list[str]]:
     """Features in which nothing knows of the type `name`.
 
@@ -116,6 +121,11 @@ def hidden_type_matrix(
         reading, since whoever maintains these columns learns of it last.
     train : ndarray of int
         Rows that encodings are learnt from.
+    confirmed : ndarray of bool of shape (n_rows,), optional
+        Frauds of the type that count in the terminals' risk all the same, once `delay`
+        is over; None: none ever does.
+    delay : float, default=7
+        Days until a fraud counts in the terminals' risk.
 
     Returns
     -------
@@ -126,7 +136,9 @@ def hidden_type_matrix(
     if table.terminal is None or table.time is None or table.fraud_type is None:
         return X, names
     known = table.label & (table.fraud_type != name)
-    risk = terminal_risk(table.terminal, table.time, known)
+    if confirmed is not None:
+        known |= confirmed
+    risk = terminal_risk(table.terminal, table.time, known, delay=delay)
     added = [f"terminal_risk_{days}d" for days in RISK_WINDOWS]
     return np.hstack([X, risk]), names + added
 

@@ -98,6 +98,9 @@ def test_the_hot_fix_catches_what_it_learnt(run: Replay) -> None:
     found = first_days(run)
     assert found[HOT_FIX] > found[AS_IT_IS] + 0.4
     assert run.sentence and "95 %" in run.certificate
+    lessons = range(run.in_force or END, END, PLAN.every)
+    assert len(run.verdicts) == len(lessons)
+    assert all("from chance" in v or "separable from" in v for v in run.verdicts)
 
 
 def test_nothing_happens_before_the_last_case_needed_is_confirmed(
@@ -215,6 +218,7 @@ def test_weeks_add_up(run: Replay) -> None:
         ({"undo_day": 10}, "undo_day must lie from day 45 to 65, got 10"),
         ({"cap": 0}, "cap must be 1 or more, got 0"),
         ({"end": 40}, "days must follow each other"),
+        ({"risk_learns": True, "most_cases": 20}, "most_cases=20 says that most are"),
     ],
 )
 def test_days_that_do_not_fit_are_refused(change: dict[str, int], message: str) -> None:
@@ -259,6 +263,22 @@ def test_columns_that_tell_the_day_teach_nobody(table: TransactionTable) -> None
     only = replace(table, features=pd.DataFrame({"counter": counter}), terminal=None)
     with pytest.raises(ValueError, match="all columns grow or fall with the day"):
         make_traffic(only, "1", **days)  # type: ignore[arg-type]
+
+
+def test_the_risk_of_terminals_learns_when_labels_are_known(
+    table: TransactionTable,
+) -> None:
+    days = {"train": (0, 40), "start": 75, "end": 120, "delay": 9}
+    hidden = make_traffic(table, "2", **days)  # type: ignore[arg-type]
+    learnt = make_traffic(table, "2", **days, risk_learns=True)  # type: ignore[arg-type]
+    risk = [name for name in hidden.X if "terminal_risk" in name]
+    more = (learnt.X[risk] > hidden.X[risk]).any(axis=1).to_numpy()
+    assert len(risk) == 3 and more.any()
+    assert (learnt.X[risk] >= hidden.X[risk]).all(axis=None)
+    # not before the first label: a transaction of the type, and the delay
+    assert learnt.day[more].min() >= 75 + 9
+    others = hidden.X.columns.difference([*risk, LEGACY_SCORE])
+    pd.testing.assert_frame_equal(hidden.X[others], learnt.X[others])
 
 
 def test_what_a_table_lacks_is_said(table: TransactionTable) -> None:

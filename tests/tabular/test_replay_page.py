@@ -268,3 +268,11 @@ def test_a_browser_shows_it_without_an_error(tmp_path: Path) -> None:
     # the script ran: it shows the controls and tells the last day
     assert re.search(r"Day 80\. Money lost so far: model as it is 8,421", run.stdout)
     assert ":CONSOLE" not in run.stderr and "Refused to" not in run.stderr
+
+
+def test_what_the_report_says_of_the_errors_is_told_where_it_changes() -> None:
+    said = ("not separable <yet>", "not separable <yet>", "separable")
+    text = page(replace(result(), verdicts=said))
+    assert text.count("not separable &lt;yet&gt;") == 1
+    assert "<b>Day 69</b> not separable" in text and "<b>Day 83</b> separable" in text
+    assert "Can these errors be corrected?" not in page(result())
