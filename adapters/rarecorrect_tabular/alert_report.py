@@ -50,6 +50,8 @@ Draws: {_of_methods(found, lambda part: str(part["draws"].max()))}."""
             "draws:",
             _table(found, _days),
             f"Days above the cap in all cells: {_of_methods(found, _share_above)}.",
+            "With the cap as a mean share of the same traffic: "
+            f"{_of_methods(found, _share_above_by_rate)}.",
         ]
     )
 
@@ -67,8 +69,8 @@ def alert_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
     DataFrame
         ``mean`` and ``error`` of the share of cases caught, over all ``draws`` and 0
         where it stays off; the number of ``certified`` draws, and of these alone: the
-        mean number of ``alerts`` and the ``most`` on one day, test ``days`` and those
-        ``above`` the cap.
+        mean number of ``alerts`` and the ``most`` on one day, test ``days``, those
+        ``above`` the cap, and those above it had it been a mean rate (``by_rate``).
     """
     cell = ["data_set", "task", "k", "cap", "method"]
     frame = pd.DataFrame(rows)
@@ -76,6 +78,7 @@ def alert_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
     on = frame["certified"].astype(bool)
     frame["n_days"] = frame["n_days"].where(on, 0)
     frame["alerts_mean"] = frame["alerts_mean"].where(on)
+    frame["n_days_above_by_rate"] = frame["n_days_above_by_rate"].where(on, 0)
     grouped = frame.groupby(cell, sort=False)
     found = grouped.agg(
         mean=("certified_gain", "mean"),
@@ -84,6 +87,7 @@ def alert_means(rows: list[dict[str, Any]]) -> pd.DataFrame:
         most=("alerts_max", "max"),
         days=("n_days", "sum"),
         above=("n_days_above", "sum"),
+        by_rate=("n_days_above_by_rate", "sum"),
         draws=("draw", "nunique"),
         certified=("certified", "sum"),
     )
@@ -125,6 +129,10 @@ def _of_methods(found: pd.DataFrame, write: Callable[[pd.DataFrame], str]) -> st
     return "; ".join(f"{name} {write(part)}" for name, part in parts)
 
 
-def _share_above(part: pd.DataFrame) -> str:
+def _share_above(part: pd.DataFrame, counted: str = "above") -> str:
     days = part["days"].sum()
-    return f"{100 * part['above'].sum() / days:.1f} %" if days else "not certified"
+    return f"{100 * part[counted].sum() / days:.1f} %" if days else "not certified"
+
+
+def _share_above_by_rate(part: pd.DataFrame) -> str:
+    return _share_above(part, "by_rate")

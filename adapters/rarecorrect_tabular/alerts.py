@@ -16,7 +16,7 @@ from rarecorrect import (
     FisherDetector,
     NotCertifiedWarning,
 )
-from rarecorrect.certify import daily_threshold
+from rarecorrect.certify import alert_threshold, daily_threshold
 from rarecorrect.detectors import TreesDetector
 from rarecorrect_tabular.methods import N_JOBS, PRODUCT
 from rarecorrect_tabular.protocol import (
@@ -167,6 +167,10 @@ def _outcome(
     fired, case = later > certificate.threshold, task.case[days.later]
     _, day = np.unique(days.day[days.later], return_inverse=True)
     alerts = np.bincount(day, fired)
+    # for comparison: the same number as a mean share of traffic
+    rate = cap * np.unique(days.day[days.traffic]).size / traffic.size
+    by_rate = alert_threshold(traffic, rate, level)
+    alerts_by_rate = np.bincount(day, later > by_rate.threshold)
     return {
         "cap": cap,
         "window": WHOLE,
@@ -180,4 +184,5 @@ def _outcome(
         "rows_a_day": later.size / alerts.size,
         "n_days": alerts.size,
         "n_days_above": int((alerts > cap).sum()),
+        "n_days_above_by_rate": int((alerts_by_rate > cap).sum()),
     }

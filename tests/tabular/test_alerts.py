@@ -200,7 +200,10 @@ def test_a_cap_below_the_labelled_cases_of_a_day_keeps_the_corrector_off(
     on = [r for r in rows if r["method"] == "Fisher" and r["certified"]]
     assert 0 < len(on) < 8
     share = 100 * np.mean([r["n_days_above"] / 28 for r in on])
-    assert lines[-1].startswith(
+    by_rate = 100 * np.mean([r["n_days_above_by_rate"] / 28 for r in on])
+    assert by_rate > share  # a mean says nothing of a day
+    assert f"share of the same traffic: Fisher {by_rate:.1f} %; " in lines[-1]
+    assert lines[-3].startswith(
         f"Days above the cap in all cells: Fisher {share:.1f} %; ExtraTrees "
     )
 
@@ -230,10 +233,11 @@ def test_draws_that_are_off_do_not_dilute_the_days_above_the_cap(
     on = first | {
         "certified_gain": 0.8, "alerts_mean": 6.0, "alerts_max": 12,
         "n_days": 20, "n_days_above": 5, "draw": 0, "method": "Fisher", "cap": 8,
+        "n_days_above_by_rate": 9,
     }  # fmt: skip
     off = on | {
         "certified": False, "certified_gain": 0.0, "alerts_mean": 0.0,
-        "alerts_max": 0, "n_days_above": 0,
+        "alerts_max": 0, "n_days_above": 0, "n_days_above_by_rate": 3,
     }  # fmt: skip
     mixed = [on, off | {"draw": 1}, off | {"draw": 2}]
     (row,) = alert_means(mixed).to_dict("records")
@@ -243,7 +247,7 @@ def test_draws_that_are_off_do_not_dilute_the_days_above_the_cap(
     text = alert_section(mixed)
     assert "| 6.0, 12; 5 of 20 (25.0 %), certified in 1 of 3 draws |" in text
     assert "0.267 ± 0.267, certified in 1 of 3 draws" in text
-    assert "cells: Fisher 25.0 %" in text
+    assert "cells: Fisher 25.0 %" in text and "traffic: Fisher 45.0 %" in text
     never = alert_section([off, off | {"draw": 1}])
     assert "cells: Fisher not certified" in never
 
