@@ -26,7 +26,8 @@ from rarecorrect_tabular.transactions import TransactionFile, whole_days
 
 Array = npt.NDArray[Any]
 
-_KINDS = {(0, 1): ("missed frauds", "raised"), (1, 0): ("false alarms", "cleared")}
+MISSED, CLEARED = "missed frauds", "false alarms"
+_KINDS = {(0, 1): MISSED, (1, 0): CLEARED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Backtest:
             promised = part["promised damage"].iloc[0]
             damaged, right = int(counts["damaged"].sum()), int(counts["right"].sum())
             if np.isnan(promised):
-                told.append(f"{kind}: no damage was promised")
+                told.append(f"{kind}: {self._not_promised()}")
             else:
                 told.append(
                     f"{kind}: promised damage {100 * promised:g} %, realised "
@@ -109,6 +110,9 @@ class Backtest:
                     else ""
                 )
             )
+            if kind == CLEARED:
+                alerts, gone = right + n, int(counts["changed"].sum())
+                told.append(f"{kind}: {_fewer(gone, alerts)}")
             if self.plan.cap is not None:
                 above = int((counts["changed"] > self.plan.cap).sum())
                 told.append(
@@ -156,11 +160,15 @@ class Backtest:
         if entry is None or "damage" not in book.budgets:
             return np.nan
         found = entry.certificates
-        legacy = 0 if kind == "missed frauds" else 1
+        legacy = 0 if kind == MISSED else 1
         certificate = found.get(legacy, found.get(None))
         if certificate is None or not certificate.certified:
             return np.nan
         return float(certificate.max_damage)
+
+    def _not_promised(self) -> str:
+        missing = self.fit.corrector.report_.shortcoming()
+        return f"not certified: {missing}" if missing else "no damage was promised"
 
 
 def backtest_file(
@@ -219,7 +227,7 @@ def backtest_file(
     later = whole.usable & (whole.day > cut) & (whole.day <= end)
     rows = _judged(Desk(fit.corrector), file, whole, later, progress)
     days = {
-        _KINDS[pair][0]: _counts(rows, pair, pooled=plan.direction == "raise")
+        _KINDS[pair]: _counts(rows, pair, pooled=plan.direction == "raise")
         for pair in DIRECTIONS[plan.direction]
     }
     return Backtest(fit, plan, days, whole.dates, _at_cap(rows, plan))
@@ -295,6 +303,12 @@ def _windows(counts: pd.DataFrame, every: int) -> list[tuple[int, pd.DataFrame]]
 
 def _interval(k: int, n: int) -> tuple[float, float]:
     return clopper_pearson(k, n) if n else (np.nan, np.nan)
+
+
+def _fewer(gone: int, alerts: int) -> str:
+    if alerts == 0:
+        return "no alert to clear"
+    return f"{gone:,} of {alerts:,} alerts cleared ({100 * gone / alerts:.1f} % fewer)"
 
 
 def _percent(k: int, n: int) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
+from rarecorrect import NotCertifiedWarning
 from rarecorrect.simulate import FraudType, card_transactions
 from rarecorrect_tabular.cli import tabular
 from rarecorrect_tabular.desk_backtest import Backtest, backtest_file
@@ -113,6 +114,18 @@ def test_days_above_the_cap_are_counted(path: Path) -> None:
     assert f"more than 3 changes on {above} of 14 days" in text
     assert "no damage was promised" in text and "precision at 3 new alerts" in text
     assert later.table()["promised damage"].isna().all()
+
+
+def test_too_few_caught_frauds_promise_nothing_and_clear_nothing(path: Path) -> None:
+    plan = DeskPlan("clear", detector=None)
+    file = TransactionFile.open(path)
+    with pytest.warns(NotCertifiedWarning, match=r"class 1 \(.*, 389 needed\)"):
+        later = backtest_file(file, COLUMNS, MODEL, plan, test_days=14)
+    told = "\n".join(later.lines())
+    assert "not certified: class 1" in told and "389 needed" in told
+    frame = cards()
+    alerts = ((frame["day"] >= 66) & (frame["score"] >= 0.5)).sum()
+    assert f"0 of {alerts} alerts cleared (0.0 % fewer)" in told
 
 
 def test_the_command_writes_its_table(path: Path, tmp_path: Path) -> None:
