@@ -33,3 +33,30 @@ def test_a_booster_is_patched(capsys):
     text = output_of("patch_xgboost.py", capsys)
     assert share_caught(text, 0) < 0.1 and share_caught(text, 1) > 0.8
     assert "was changed to 1" in text
+
+
+@pytest.fixture
+def real_data(data_home, monkeypatch):
+    monkeypatch.setenv("RARECORRECT_DATA", str(data_home))
+
+
+@pytest.mark.usefixtures("real_data")
+def test_probes_of_new_kinds_are_caught(capsys):
+    text = output_of("nslkdd_unseen_attacks.py", capsys)
+    found = re.findall(r"^(\w+) +(\d+) +([\d.]+) +(True|False)$", text, re.MULTILINE)
+    new = {name: float(share) for name, _, share, is_new in found if is_new == "True"}
+    assert {"mscan", "saint"} <= set(new) and new["saint"] > 0.3
+    assert "changes at most 1 % of right decisions" in text
+
+
+@pytest.mark.usefixtures("real_data")
+def test_card_fraud_is_counted_in_payments(capsys):
+    text = output_of("ulb_reweighted.py", capsys)
+    before, rows, after = (
+        [float(x) for x in re.findall(r"\d+\.\d+", line)]
+        for line in re.findall(r"^.*(?:payments|rows) +\d.*$", text, re.MULTILINE)[:3]
+    )
+    # precision among payments is less than among rows of the file; recall is the same
+    assert before[1] < rows[1] - 0.1 and before[2] == rows[2]
+    assert after[2] > before[2] + 0.05
+    assert "changes at most 0.2 % of right decisions" in text
