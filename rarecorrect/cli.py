@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import click
@@ -43,8 +44,16 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--seed", default=0, show_default=True, help="Seed of both parts.")
-def demo(seed: int) -> None:
+@click.option("--seed", default=0, show_default=True, help="Seed of all parts.")
+@click.option(
+    "--page",
+    type=click.Path(dir_okay=False, path_type=Path),
+    default="rarecorrect-demo.html",
+    show_default=True,
+    help="Where the replay of an outbreak is written, an .html file.",
+)
+@click.pass_context
+def demo(ctx: click.Context, seed: int, page: Path) -> None:
     """Correct a digit classifier and a fraud model; no download, no torch."""
     from rarecorrect import demo as scenes
 
@@ -72,6 +81,21 @@ def demo(seed: int) -> None:
         style="dim",
         highlight=False,
     )
+    _replay(ctx, seed, page)
+
+
+def _replay(ctx: click.Context, seed: int, page: Path) -> None:
+    """An outbreak day by day, on a page to show around, where the adapter is there."""
+    try:
+        tabular = main.get_command(ctx, "tabular")
+    except ImportError as error:
+        click.echo(f"No page: {error}; pip install 'rarecorrect[tabular]'")
+        return
+    assert isinstance(tabular, click.Group)
+    replay = tabular.get_command(ctx, "replay")
+    assert replay is not None
+    click.echo("The same kind of outbreak day by day, learnt again every week:")
+    ctx.invoke(replay, seed=seed, out=page)
 
 
 for command in (explain, report, rules, verify):

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import dataclasses
+from functools import partial
+
 import pytest
 from click.testing import CliRunner
 
 import rarecorrect
 from rarecorrect import demo
 from rarecorrect.cli import main
+from rarecorrect_tabular import replay_command
 
 
 def test_version():
@@ -41,9 +45,22 @@ def test_the_hot_fix_catches_the_new_type_within_its_budget(outbreak):
     assert corrector.rules_.certified
 
 
-def test_the_demo_prints_both_tables_and_a_certificate(monkeypatch, outbreak):
+def test_the_demo_prints_both_tables_and_ends_with_a_page(
+    monkeypatch, outbreak, tmp_path
+):
     monkeypatch.setattr(demo, "outbreak_table", lambda seed: outbreak)
-    result = CliRunner().invoke(main, ["demo"])
+    page = tmp_path / "shown.html"
+    small = partial(
+        replay_command.simulated_replay,
+        dataclasses.replace(replay_command.SIMULATION, end=100, detector=None),
+        n_transactions=30_000,
+    )
+    monkeypatch.setattr(
+        replay_command, "simulated_replay", lambda plan, progress: small()
+    )
+    result = CliRunner().invoke(main, ["demo", "--page", str(page)])
     assert result.exit_code == 0, result.output
     for words in ("digit left out", "new type caught", "changes at most 0.1 %"):
         assert words in result.output
+    assert result.output.splitlines()[-1] == str(page)
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")

@@ -28,6 +28,7 @@ from rarecorrect_face.correct_command import correct
 from rarecorrect_face.evaluate_command import evaluate
 from rarecorrect_face.explain_command import explain
 from rarecorrect_face.loaders import Loaded, load_faces
+from rarecorrect_face.methods import METHODS, available_methods
 from rarecorrect_face.networks import make_tables, rarest, torch_network
 from rarecorrect_face.plan import LEAVE_ONE_OUT, PROTOCOLS, RARE, Plan
 from rarecorrect_face.predict_command import predict
@@ -93,6 +94,12 @@ for command in (train, evaluate, correct, predict, explain):
     help="Right decisions on training faces that detectors learn from, at most.",
 )
 @click.option("--layers", multiple=True, help="To learn from; default: all.")
+@click.option(
+    "--methods",
+    multiple=True,
+    type=click.Choice(list(METHODS)),
+    help="To compare; default: all.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True)
 @recipe_options
 def benchmark(
@@ -108,6 +115,7 @@ def benchmark(
     resume: bool,
     background: int | None,
     layers: tuple[str, ...],
+    methods: tuple[str, ...],
     jobs: int,
     **choices: Any,
 ) -> None:
@@ -122,6 +130,11 @@ def benchmark(
         raise click.UsageError(f"seeds must be 0 or more, got {min(seeds)}")
     if any(text.startswith("seed=") for text in choices["settings"]):
         raise click.UsageError("seeds go by --seeds, not by --set")
+    missing = set(methods).intersection(available_methods()[1])
+    if missing:
+        raise click.UsageError(
+            f"{', '.join(missing)}: not installed; pip install 'rarecorrect[boosting]'"
+        )
     plan = _plan(quick, protocol, background, layers)
     loaded: Loaded | None = None
     with plainly(), ShownProgress() as progress:
@@ -149,6 +162,7 @@ def benchmark(
             sources,
             plan,
             classes=classes,
+            methods={name: METHODS[name] for name in methods} or None,
             checkpoints=out / "classes",
             resume=resume,
             n_jobs=jobs,
