@@ -17,6 +17,7 @@ WITH_CODE = [
     "onnx.md",
     "report.md",
     "rules.md",
+    "speed.md",
     "sql.md",
     "start/data_scientist.md",
     "time.md",
