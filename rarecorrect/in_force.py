@@ -220,7 +220,7 @@ class InForce:
         Returns
         -------
         ndarray of shape (n_rows,)
-            0 without a :attr:`value`, ``-inf`` where it is 0 or less.
+            0 without a `value`, ``-inf`` where it is 0 or less.
 
         Examples
         --------
