@@ -385,3 +385,21 @@ def test_only_rows_at_a_threshold_differ(detector, alone):
     assert found["clear, other answer"] == 0
     assert 200 < found["near"] < 1900
     assert 200 < found["changed"] < 1900
+
+
+def test_an_amount_at_stake_is_part_of_the_margin(model):
+    corrector = fitted(model, value="amount")
+    X, _ = draw(3000, 7)  # amounts of both signs: those below 0 are never changed
+    X.iloc[:3, 0] = [0.0, np.nan, np.inf]
+    labels = model.predict(X.fillna(0.0).replace(np.inf, 0.0))
+    alone = run(
+        to_onnx(corrector, alone=True),
+        features=X.to_numpy(dtype=float),
+        label=labels,
+    )
+    finite = X.iloc[3:].reset_index(drop=True)
+    found = {name: values[3:] for name, values in alone.items()}
+    same(found, corrector, finite)
+    assert (alone["margin"][:3] == -np.inf).all()
+    assert not alone["flagged"][:3].any() and (alone["rule"][:3] == "").all()
+    same(run(to_onnx(corrector), X=finite.to_numpy(dtype=float)), corrector, finite)

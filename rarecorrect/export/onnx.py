@@ -119,6 +119,8 @@ class _Writer:
         best = graph.add("ReduceMax", scores, axes=[1], keepdims=0)
         # of several largest, the first: as `decide` has it
         winner = graph.add("ArgMax", scores, axis=1, keepdims=0)
+        if self.book.value is not None:
+            best = self._with_value(best, self.book.value)
         fires = graph.add("Greater", best, threshold)
         self._write_margin(best, threshold)
         names = self._of_winner([rule.name for rule in rules], winner)
@@ -133,6 +135,15 @@ class _Writer:
             "Where", changed, graph.add("Gather", to, winner), self.label
         )
         self.labels.give(graph, corrected, "corrected_label")
+
+    def _with_value(self, best: str, place: int) -> str:
+        """The best score and the log of the amount at stake, where a rule speaks."""
+        graph, nothing = self.graph, self.graph.constant(-np.inf)
+        amount = graph.add("Gather", self.features, graph.constant(place), axis=1)
+        positive = graph.add("Greater", amount, graph.constant(0.0))
+        log = graph.add("Where", positive, graph.add("Log", amount), nothing)
+        silent = graph.add("Equal", best, nothing)
+        return graph.add("Where", silent, best, graph.add("Add", best, log))
 
     def _nothing(self) -> Rule:
         """A rule that speaks of no label, where there is none: a table needs one."""
