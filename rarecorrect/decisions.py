@@ -18,6 +18,7 @@ FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 _OVERFLOWS = 1e37  # sums of such terms may leave the range of float32
+_VANISHES = np.float32(1e-18)  # smaller squares may leave it, too
 _BLOCK_ROWS = 1024  # of a first look in float32: a cache holds them
 
 
@@ -201,8 +202,9 @@ def _suspects(rules: Sequence[Rule], Z: Array, limits: FloatArray) -> Indices | 
     with np.errstate(invalid="ignore", over="ignore"):  # NaN is suspect
         for part in row_blocks(n_rows, _BLOCK_ROWS):
             block = Z[part]
-            widest = np.maximum(block.max(axis=0), -block.min(axis=0)).astype(float)
-            size = widest @ np.abs(weights)
+            # at least the largest of each column; squares of the smallest may vanish
+            longest = np.sqrt(np.einsum("ij,ij->j", block, block)) + _VANISHES
+            size = longest.astype(float) @ np.abs(weights)
             error = np.where(size < _OVERFLOWS, rounding * size, np.inf)
             below = block @ single <= least - error
             if not below.all():
