@@ -934,7 +934,8 @@ default="all"
         -------
         ndarray of shape (n_rows,)
         """
-        return self._corrections(X, segment).labels(self.classes_)
+        corrections = Corrections.of(self.rules_, *self._asked(X, segment))
+        return corrections.labels(self.classes_)
 
     @available_if(_legacy_has("predict_proba"))
     def predict_proba(
@@ -958,7 +959,7 @@ default="all"
         -------
         ndarray of shape (n_rows, n_classes)
         """
-        return self._probabilities(X, segment)
+        return self._probabilities(*self._asked(X, segment))
 
     @available_if(_legacy_has("predict_proba", "decision_function"))
     def decision_function(
@@ -975,7 +976,8 @@ default="all"
         -------
         ndarray of shape (n_rows,) or (n_rows, n_classes)
         """
-        p = np.maximum(self._probabilities(X, segment), np.finfo(float).tiny)
+        p = self._probabilities(*self._asked(X, segment))
+        p = np.maximum(p, np.finfo(float).tiny)
         log = np.log(p)
         return log[:, 1] - log[:, 0] if p.shape[1] == 2 else log
 
@@ -1004,13 +1006,22 @@ default="all"
         after = self.predict(X, segment=segment)
         return float(accuracy_score(y, after, sample_weight=sample_weight))
 
-    def trace(self, X: Any, *, segment: npt.ArrayLike | None = None) -> pd.DataFrame:
+    def trace(
+        self,
+        X: Any,
+        *,
+        segment: npt.ArrayLike | None = None,
+        scores: bool = False,
+    ) -> pd.DataFrame:
         """Say what was done with every row, and by which rule.
 
         Parameters
         ----------
         X, segment
             As in :meth:`predict`.
+        scores : bool, default=False
+            Add what :meth:`predict_proba` says of every label, as ``score_<label>``:
+            labels, reasons and scores from one pass of the legacy model.
 
         Returns
         -------
@@ -1022,9 +1033,21 @@ default="all"
             decisions that look as wrong, ``1 / (n + 1)`` where none of `n` does, on
             rows that fire; ``shadow_rule``: the shadow rule that would fire;
             ``certificate``: name of the ledger entry in force.
+
+        Raises
+        ------
+        AttributeError
+            With `scores`, where the legacy model has none: there is no
+            :meth:`predict_proba` either.
         """
+        if scores:
+            self.predict_proba  # noqa: B018 - raises where there is none
         reading, strata = self._asked(X, segment)
-        return trace_frame(self.rules_, reading, strata, self.classes_, _index_of(X))
+        found = trace_frame(self.rules_, reading, strata, self.classes_, _index_of(X))
+        if scores:
+            shares = self._probabilities(reading, strata)
+            found[[f"score_{label}" for label in self.classes_]] = shares
+        return found
 
     def explain(
         self,
@@ -1557,12 +1580,8 @@ default="all"
         side = side_of(len(reading.labels), segment=segment)
         return reading, self._strata(reading.labels, side.segment)
 
-    def _corrections(self, X: Any, segment: Any) -> Corrections:
-        reading, strata = self._asked(X, segment)
-        return Corrections.of(self.rules_, reading, strata)
-
-    def _probabilities(self, X: Any, segment: Any) -> FloatArray:
-        return self._corrections(X, segment).probabilities(
+    def _probabilities(self, reading: Reading, strata: Array | None) -> FloatArray:
+        return Corrections.of(self.rules_, reading, strata).probabilities(
             self.classes_,
             self.features_.classes_,
             shares=hasattr(self.estimator_, "predict_proba"),

@@ -102,9 +102,10 @@ def read_faces(
         nobody = np.array([], dtype=str)
         return Read(_unchanged(nobody), pd.DataFrame(columns=[*classes], dtype=float))
     if corrector is not None:
-        scores = corrector.predict_proba(images)
-        trace = decide(images, network, corrector)
-        return Read(trace, pd.DataFrame(scores, columns=corrector.classes_))
+        found = corrector.trace(images, scores=True)
+        width = len(corrector.classes_)
+        scores = found.iloc[:, -width:].set_axis(corrector.classes_, axis=1)
+        return Read(found.iloc[:, :-width], scores)
     shares = network.predict_proba(images)
     labels = np.asarray(network.classes)[shares.argmax(axis=1)]
     return Read(_unchanged(labels), pd.DataFrame(shares, columns=[*network.classes]))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import Perceptron
 from sklearn.naive_bayes import GaussianNB
 
 from rarecorrect import ErrorCorrector
@@ -55,3 +56,29 @@ def test_a_budget_that_covers_every_row_a_rule_can_change(outbreak):
     assert (trace.loc[trace["before"] != 2, "margin"] == -np.inf).all()
     p = corrector.predict_proba(outbreak.X_new)
     assert_array_equal(p.argmax(axis=1), corrector.predict(outbreak.X_new))
+
+
+def test_labels_reasons_and_scores_from_one_pass(outbreak, monkeypatch):
+    corrector = fitted(outbreak)
+    X, passes = outbreak.X_new[:50], []
+    trace, scores = corrector.trace(X), corrector.predict_proba(X)
+    names = [f"score_{label}" for label in corrector.classes_]
+    read = type(corrector.features_).read
+    monkeypatch.setattr(
+        type(corrector.features_),
+        "read",
+        lambda self, X: passes.append(len(X)) or read(self, X),
+    )
+    both = corrector.trace(X, scores=True)
+    assert passes == [50]
+    pd.testing.assert_frame_equal(both[trace.columns], trace)
+    assert both.columns.tolist() == [*trace.columns, *names]
+    assert_array_equal(both[names], scores)
+
+
+def test_no_scores_where_the_legacy_model_has_none(outbreak):
+    model = Perceptron().fit(outbreak.X_new[:200], outbreak.y_new[:200] == 1)
+    corrector = ErrorCorrector(model, random_state=0)
+    corrector.fit(outbreak.X_new[200:], outbreak.y_new[200:] == 1)
+    with pytest.raises(AttributeError, match="predict_proba"):
+        corrector.trace(outbreak.X_new, scores=True)

@@ -24,6 +24,7 @@ from rarecorrect_face.nets.checkpoint import load, save  # noqa: E402
 from rarecorrect_face.nets.network import AttentionLSTM  # noqa: E402
 from rarecorrect_face.nets.trained import TrainedNetwork  # noqa: E402
 from rarecorrect_face.recipe import Recipe  # noqa: E402
+from rarecorrect_face.service import load_corrector, load_network, read_faces  # noqa: E402
 
 QUICK = (
     *("--epochs", 4, "--set", "batch_size=32", "mixup=0", "ema=0.5"),
@@ -291,6 +292,25 @@ def pictures(data: Path, tmp_path: Path) -> Path:
         row = np.flatnonzero((faces.names == label) & ~faces.duplicate)[0]
         Image.fromarray(faces.images[row]).save(path)
     return folder
+
+
+def test_the_network_reads_a_face_once(
+    data: Path, network: Path, corrector: Path
+) -> None:
+    faces = load_faces(data).faces.part("test").images
+    model = load_network(network, "cpu")
+    fix = load_corrector(corrector, model)
+    expected = fix.trace(faces), fix.predict_proba(faces)
+    passes: list[int] = []
+    hook = model.network.register_forward_hook(
+        lambda _module, batch, _out: passes.append(len(batch[0]))
+    )
+    read = read_faces(faces, model, fix)
+    hook.remove()
+    assert sum(passes) == len(faces)
+    pd.testing.assert_frame_equal(read.trace, expected[0])
+    np.testing.assert_array_equal(read.scores.to_numpy(), expected[1])
+    assert read.scores.columns.tolist() == fix.classes_.tolist()
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
