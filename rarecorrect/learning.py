@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import reduce
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -241,23 +241,9 @@ def _learn_rule(
     lacking = _lacking(rows, errors, right)
     if lacking:
         return Refusal(confusion.name, lacking)
-    chosen = np.concatenate([right, errors])
-    is_error = np.arange(chosen.size) >= right.size
-    Z = rows.Z[chosen]
-    weight = None if rows.sample_weight is None else rows.sample_weight[chosen]
-    groups = None if rows.groups is None else rows.groups[chosen]
+    whole = _whole(rows, confusion, action)
     try:
-        options: dict[str, Any] = {"sample_weight": weight, "groups": groups}
-        options["random_state"] = random_state
-        whole = _whole(rows, confusion, action)
-        fitted = _fitted(detector, Z, is_error, whole, options)
-        # a detector that left rows out to choose among others need not do it again
-        scores = getattr(fitted, "cross_scores_", None)
-        if scores is None:
-            scores = cross_scores(detector, Z, is_error, **options)
-        background = scores[~is_error & ~np.isnan(scores)]
-        scale = TailScale.from_scores(background)
-        coef, intercept = linear_form(fitted, Z)
+        learnt = _learnt(rows, right, errors, whole, detector, random_state)
     except Exception as error:
         # any detector may be passed: whatever it raises, the legacy answer stays
         return Refusal(
@@ -268,29 +254,70 @@ def _learn_rule(
     n_right = len(right) if whole is None else round(whole.weight)
     share = len(errors) / len(rows.errors) * rows.n_right / n_right
     log_share = float(np.log(share))
-    scaled = scale(scores) + log_share
-    left_out = scaled[is_error]
+    left_out = learnt.scale(learnt.of_errors) + log_share
+    of_right = learnt.scale(learnt.of_right) + log_share
     ids = () if rows.case_id is None else tuple(rows.case_id[errors].tolist())
-    parts = (confusion.name, action, repr(detector))
+    parts = np.array((confusion.name, action, repr(detector)))
+    content = parts, rows.Z[errors], learnt.coef, learnt.scores
     return Rule(
         name=confusion.name,
         to=confusion.to,
-        detector=fitted,
-        scale=scale,
+        detector=learnt.detector,
+        scale=learnt.scale,
         from_labels=confusion.from_labels,
         action=action,
         log_share=log_share,
         n_errors=int(errors.size),
         n_background=n_right,
         case_ids=ids,
-        worth=worth(left_out, scale(background) + log_share, log_share),
+        worth=worth(left_out, of_right, log_share),
         left_out=left_out,
-        identity=fingerprint(np.array(parts), rows.Z[errors], coef, scores)[:16],
+        identity=fingerprint(*content)[:16],
         created=clock.now(),
-        coef=coef,
-        intercept=intercept,
+        coef=learnt.coef,
+        intercept=learnt.intercept,
         keys=row_keys(rows.Z[errors]),
         errors=_kept(rows, errors) if rows.keep_errors else None,
+    )
+
+
+class _Learnt(NamedTuple):
+    """A fitted detector, and scores of rows that it did not see."""
+
+    detector: Any
+    scale: TailScale
+    scores: FloatArray
+    of_right: FloatArray
+    of_errors: FloatArray
+    coef: FloatArray | None
+    intercept: float
+
+
+def _learnt(
+    rows: FittingRows,
+    right: Indices,
+    errors: Indices,
+    whole: Moments | None,
+    detector: Any,
+    random_state: int,
+) -> _Learnt:
+    """Fit a detector to tell errors from right decisions; score rows left out."""
+    chosen = np.concatenate([right, errors])
+    is_error = np.arange(chosen.size) >= right.size
+    Z = rows.Z[chosen]
+    weight = None if rows.sample_weight is None else rows.sample_weight[chosen]
+    groups = None if rows.groups is None else rows.groups[chosen]
+    options: dict[str, Any] = {"sample_weight": weight, "groups": groups}
+    options["random_state"] = random_state
+    fitted = _fitted(detector, Z, is_error, whole, options)
+    # a detector that left rows out to choose among others need not do it again
+    scores = getattr(fitted, "cross_scores_", None)
+    if scores is None:
+        scores = cross_scores(detector, Z, is_error, **options)
+    of_right = scores[~is_error & ~np.isnan(scores)]
+    scale = TailScale.from_scores(of_right)
+    return _Learnt(
+        fitted, scale, scores, of_right, scores[is_error], *linear_form(fitted, Z)
     )
 
 

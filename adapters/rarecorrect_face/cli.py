@@ -124,17 +124,7 @@ def benchmark(
     From faces (--data), on which networks are trained, or from what networks of your
     own say of faces (--features).  The exit code is 1 where some input was left out.
     """
-    if (data is None) == (not features):
-        raise click.UsageError("give either --data or --features")
-    if any(seed < 0 for seed in seeds):
-        raise click.UsageError(f"seeds must be 0 or more, got {min(seeds)}")
-    if any(text.startswith("seed=") for text in choices["settings"]):
-        raise click.UsageError("seeds go by --seeds, not by --set")
-    missing = set(methods).intersection(available_methods()[1])
-    if missing:
-        raise click.UsageError(
-            f"{', '.join(missing)}: not installed; pip install 'rarecorrect[boosting]'"
-        )
+    _check(features, data, seeds, methods, choices)
     plan = _plan(quick, protocol, background, layers)
     loaded: Loaded | None = None
     with plainly(), ShownProgress() as progress:
@@ -168,14 +158,28 @@ def benchmark(
             n_jobs=jobs,
             progress=progress,
         )
-    report = "" if loaded is None else str(loaded.report)
-    faces = None if loaded is None else loaded.faces
-    files = write_results(result, out, _command(), report, faces=faces)
-    _show(result)
-    click.echo(", ".join(str(file) for file in files[:4]))
-    if loaded is not None and not loaded.report.complete:
-        click.echo(report, err=True)
-        sys.exit(LEFT_OUT)
+    _tell(result, loaded, out)
+
+
+def _check(
+    features: Sequence[Path],
+    data: Path | None,
+    seeds: Sequence[int],
+    methods: Sequence[str],
+    choices: dict[str, Any],
+) -> None:
+    """Refuse, before anything is read, what cannot be meant."""
+    if (data is None) == (not features):
+        raise click.UsageError("give either --data or --features")
+    if any(seed < 0 for seed in seeds):
+        raise click.UsageError(f"seeds must be 0 or more, got {min(seeds)}")
+    if any(text.startswith("seed=") for text in choices["settings"]):
+        raise click.UsageError("seeds go by --seeds, not by --set")
+    missing = set(methods).intersection(available_methods()[1])
+    if missing:
+        raise click.UsageError(
+            f"{', '.join(missing)}: not installed; pip install 'rarecorrect[boosting]'"
+        )
 
 
 def _plan(
@@ -212,6 +216,18 @@ def _trained(
             **options,
         )
     return found
+
+
+def _tell(result: BenchmarkResult, loaded: Loaded | None, out: Path) -> None:
+    """Write the results and say what they are; leave where input was left out."""
+    report = "" if loaded is None else str(loaded.report)
+    faces = None if loaded is None else loaded.faces
+    files = write_results(result, out, _command(), report, faces=faces)
+    _show(result)
+    click.echo(", ".join(str(file) for file in files[:4]))
+    if loaded is not None and not loaded.report.complete:
+        click.echo(report, err=True)
+        sys.exit(LEFT_OUT)
 
 
 def _show(result: BenchmarkResult) -> None:

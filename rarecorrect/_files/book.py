@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 from rarecorrect._files.checks import check_names, is_a, require
 from rarecorrect._files.reading import Reader
@@ -73,69 +73,93 @@ def write_book(book: RuleBook, writer: Writer, *, with_background: bool) -> Part
 
 def read_book(stored: Parts, reader: Reader) -> RuleBook:
     """The last version, with those before it."""
-    rules = [
-        _read_rule(rule, reader, f"rules.{i}") for i, rule in enumerate(stored["rules"])
+    shelves = _Shelves.of(stored, reader)
+    versions = [
+        _read_version(shelves, number, version, reader)
+        for number, version in enumerate(stored["versions"])
     ]
-    entries = reader.read(stored["entries"], "entries")
-    require(is_a(entries, list), "entries are no list")
-    require(all(type(e) is LedgerEntry for e in entries), "an entry is none")
-    kept = reader.read(stored["backgrounds"], "backgrounds")
-    require(is_a(kept, list[Background]), "a background is none")
-    other = [
-        k.n_features for k in kept if reader.n_features not in (None, k.n_features)
-    ]
-    require(not other, f"a background is of {other} features, not {reader.n_features}")
-    names = stored["feature_names"]
-    require(is_a(names, list[list[str]]), "feature_names are no lists of names")
-    used: set[tuple[str, int]] = set()
-    states: dict[tuple[int, str], Rule] = {}
-
-    def at(things: Sequence[Any], what: str, place: Any) -> Any:
-        require(
-            type(place) is int and 0 <= place < len(things),
-            f"there is no {what} {place!r}, only {len(things)}",
-        )
-        used.add((what, place))
-        return things[place]
-
-    def in_state(place: Any, state: Any) -> Rule:
-        rule = at(rules, "rule", place)
-        require(state in STATES, f"rule {place} cannot be {state!r}")
-        # one object in all versions, as it was
-        return states.setdefault((place, state), rule.with_state(state))
-
-    versions: list[RuleBook] = []
-    for number, version in enumerate(stored["versions"]):
-        require(is_a(version, dict), f"version {number} is none")
-        check_names(version, set(_VERSION), set(_MAYBE))
-        for name, kind in (_VERSION | _MAYBE).items():
-            there = name not in _MAYBE or name in version
-            holds = not there or is_a(version[name], kind)
-            require(holds, f"{name} of version {number} is none")
-        value, n_features = version.get("value"), reader.n_features
-        inside = value is None or 0 <= value < (n_features or value + 1)
-        require(inside, f"version {number} weighs rows by feature {value}")
-        event, place = reader.read(version["event"], "event"), version["background"]
-        require(type(event) is Event, f"version {number} has no event")
-        made = RuleBook(
-            rules=tuple(in_state(*pair) for pair in version["rules"]),
-            budgets=tuple(version["budgets"]),
-            current=tuple(at(entries, "entry", i) for i in version["current"]),
-            origin=version["origin"],
-            value=value,
-            feature_names=tuple(at(names, "list of names", version["features"])),
-            background=None if place is None else at(kept, "background", place),
-            event=event,
-        )
-        versions.append(made)
     require(versions, "there is no version of the book")
-    ledger = tuple(at(entries, "entry", i) for i in stored["ledger"])
-    n_parts = sum(map(len, (rules, entries, names, kept)))
-    require(len(used) == n_parts, "a rule, entry or background is in no version")
+    ledger = tuple(shelves.at("entry", i) for i in stored["ledger"])
+    shelves.require_that_all_is_used()
     past = reader.read(stored["past"], "past")
     require(is_a(past, list[Event]), "past are no events")
     *earlier, last = (dataclasses.replace(v, past=tuple(past)) for v in versions)
     return dataclasses.replace(last, entries=ledger, earlier=tuple(earlier))
+
+
+def _read_version(
+    shelves: _Shelves, number: int, version: Any, reader: Reader
+) -> RuleBook:
+    require(is_a(version, dict), f"version {number} is none")
+    check_names(version, set(_VERSION), set(_MAYBE))
+    for name, kind in (_VERSION | _MAYBE).items():
+        there = name not in _MAYBE or name in version
+        holds = not there or is_a(version[name], kind)
+        require(holds, f"{name} of version {number} is none")
+    value, n_features = version.get("value"), reader.n_features
+    inside = value is None or 0 <= value < (n_features or value + 1)
+    require(inside, f"version {number} weighs rows by feature {value}")
+    event, place = reader.read(version["event"], "event"), version["background"]
+    require(type(event) is Event, f"version {number} has no event")
+    return RuleBook(
+        rules=tuple(shelves.rule(*pair) for pair in version["rules"]),
+        budgets=tuple(version["budgets"]),
+        current=tuple(shelves.at("entry", i) for i in version["current"]),
+        origin=version["origin"],
+        value=value,
+        feature_names=tuple(shelves.at("list of names", version["features"])),
+        background=None if place is None else shelves.at("background", place),
+        event=event,
+    )
+
+
+class _Shelves:
+    """What versions are made of: each thing once, whatever version it is in."""
+
+    def __init__(self, things: dict[str, Sequence[Any]]) -> None:
+        self._things = things
+        self._used: set[tuple[str, int]] = set()
+        self._states: dict[tuple[int, str], Rule] = {}
+
+    @classmethod
+    def of(cls, stored: Parts, reader: Reader) -> Self:
+        rules = [
+            _read_rule(rule, reader, f"rules.{i}")
+            for i, rule in enumerate(stored["rules"])
+        ]
+        entries = reader.read(stored["entries"], "entries")
+        require(is_a(entries, list), "entries are no list")
+        require(all(type(e) is LedgerEntry for e in entries), "an entry is none")
+        kept = reader.read(stored["backgrounds"], "backgrounds")
+        require(is_a(kept, list[Background]), "a background is none")
+        width = reader.n_features
+        other = [k.n_features for k in kept if width not in (None, k.n_features)]
+        require(not other, f"a background is of {other} features, not {width}")
+        names = stored["feature_names"]
+        require(is_a(names, list[list[str]]), "feature_names are no lists of names")
+        named = {"rule": rules, "entry": entries, "background": kept}
+        return cls(named | {"list of names": names})
+
+    def at(self, kind: str, place: Any) -> Any:
+        things = self._things[kind]
+        require(
+            type(place) is int and 0 <= place < len(things),
+            f"there is no {kind} {place!r}, only {len(things)}",
+        )
+        self._used.add((kind, place))
+        return things[place]
+
+    def rule(self, place: Any, state: Any) -> Rule:
+        rule = self.at("rule", place)
+        require(state in STATES, f"rule {place} cannot be {state!r}")
+        # one object in all versions, as it was
+        return self._states.setdefault((place, state), rule.with_state(state))
+
+    def require_that_all_is_used(self) -> None:
+        n_things = sum(map(len, self._things.values()))
+        require(
+            len(self._used) == n_things, "a rule, entry or background is in no version"
+        )
 
 
 class _Pool:
