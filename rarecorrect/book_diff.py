@@ -32,6 +32,8 @@ class BookDiff:
         Those in force, where they differ; ``None``: the legacy answer is kept.
     certificates : (str or None, str or None)
         Names of the ledger entries in force.
+    value : (int or None, int or None)
+        Places of the feature with the amount at stake.
 
     Examples
     --------
@@ -47,6 +49,7 @@ class BookDiff:
     fields: dict[str, dict[str, tuple[Any, Any]]]
     thresholds: dict[Hashable, tuple[float | None, float | None]]
     certificates: tuple[str | None, str | None]
+    value: tuple[int | None, int | None] = (None, None)
 
     @classmethod
     def between(cls, before: InForce, after: InForce) -> BookDiff:
@@ -69,12 +72,12 @@ class BookDiff:
             fields={a.name: found for a, b in both if (found := _changes(a, b))},
             thresholds=_thresholds(before, after),
             certificates=(before.certificate_name, after.certificate_name),
+            value=(before.value, after.value),
         )
 
     def __bool__(self) -> bool:
-        one, other = self.certificates
         told = (self.added, self.removed, self.states, self.fields, self.thresholds)
-        return any(told) or one != other
+        return any(told) or any(a != b for a, b in (self.certificates, self.value))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain Python values, ready for JSON.
@@ -102,6 +105,9 @@ class BookDiff:
         one, other = self.certificates
         if one != other:
             lines.append(f"certificate: {one or 'none'} -> {other or 'none'}")
+        if self.value[0] != self.value[1]:
+            a, b = ("nothing" if v is None else f"feature {v}" for v in self.value)
+            lines.append(f"at stake: {a} -> {b}")
         return "\n".join(lines) or "no difference"
 
 

@@ -1176,7 +1176,8 @@ default="all"
 
         Budgets are those of this corrector.  Certificates stay in force if they were
         made around the same legacy model object (or in a copy of the corrector) with
-        the same features and ``per``; if not, the book is off until :meth:`certify`.
+        the same features, ``per`` and ``value``; if not, the book is off until
+        :meth:`certify`.
 
         Parameters
         ----------

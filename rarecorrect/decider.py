@@ -130,7 +130,9 @@ class Decider:
             threshold = -np.inf  # an amount may lift any score
         found = raw_limits(self._rules, labels, threshold)
         limits = None if np.isposinf(found).all() else found
-        if len(self._limits) < _MOST_LIMITS and not is_disabled():
+        # once a rule that nothing is certified of has expired, the others may fire
+        passing = threshold == np.inf and any(rule.expires for rule in self._rules)
+        if len(self._limits) < _MOST_LIMITS and not (passing or is_disabled()):
             self._limits[label, segment] = limits
         return limits
 

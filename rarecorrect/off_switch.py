@@ -31,6 +31,27 @@ def is_disabled() -> bool:
     return True
 
 
+def refuse_while_disabled(what: str) -> None:
+    """Refuse to write what would outlive the switch.
+
+    Parameters
+    ----------
+    what : str
+        For the error.
+
+    Raises
+    ------
+    ValueError
+        While the switch is on.
+    """
+    if is_disabled():
+        raise ValueError(
+            f"{VARIABLE} is set: no rule is in force, and {what} written now would "
+            "hold none for good; unset it to write the rules, or deploy the legacy "
+            "model alone"
+        )
+
+
 @functools.cache
 def _tell_once() -> None:
     logging.getLogger("rarecorrect").warning(

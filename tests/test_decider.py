@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -99,6 +100,22 @@ def test_a_rule_that_expires_is_off(outbreak, monkeypatch: pytest.MonkeyPatch) -
     assert decide(z, label) == 2
     monkeypatch.setattr("rarecorrect.clock.today", lambda: "3000-01-01")
     assert decide(z, label) == label
+
+
+def test_the_book_is_on_again_when_what_is_not_certified_expires(
+    outbreak, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    corrector, _ = fitted(outbreak)
+    changed = corrector.trace(outbreak.X_new)["changed"].to_numpy()
+    z = outbreak.X_new[np.flatnonzero(changed)[0]]
+    label = outbreak.model.predict(z[None])[0]
+    rule = corrector.rules_["to 2"]
+    rule = replace(rule, name="more", coef=-rule.coef, expires="2999-12-31")
+    waiting = corrector.with_rules(corrector.rules_.extend(rule))
+    decide = waiting.decider()
+    assert decide(z, label) == waiting.predict(z[None])[0] == label
+    monkeypatch.setattr("rarecorrect.clock.today", lambda: "3000-01-01")
+    assert decide(z, label) == waiting.predict(z[None])[0] == 2
 
 
 def test_a_decider_stays_with_its_version(outbreak) -> None:

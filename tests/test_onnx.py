@@ -147,6 +147,23 @@ def test_every_segment_has_its_threshold(model, names):
     same(asked_alone(corrector, X, **other), corrector, X, at_least=0, **other)
 
 
+def test_segments_of_which_nothing_is_certified(model):
+    side = {"segment": np.array(["web", "shop"])[np.arange(400) % 2]}
+    with pytest.warns(NotCertifiedWarning):
+        corrector = fitted(model, 400, per="segment", side=side, max_damage=0.001)
+    X = draw(400, 2)[0]
+    found = same(asked_alone(corrector, X, **side), corrector, X, at_least=0, **side)
+    assert_array_equal(found["corrected_label"], model.predict(X))
+
+
+def test_nothing_is_written_while_all_is_switched_off(model, monkeypatch):
+    corrector = fitted(model)
+    monkeypatch.setenv("RARECORRECT_DISABLE", "1")
+    for alone in (True, False):
+        with pytest.raises(ValueError, match="RARECORRECT_DISABLE is set"):
+            to_onnx(corrector, alone=alone)
+
+
 def test_flags_keep_the_label(model):
     corrector, X = fitted(model, action="flag"), draw(4000, 2)[0]
     assert same(asked_alone(corrector, X), corrector, X)["flagged"].any()

@@ -143,6 +143,19 @@ def test_an_uncertified_book_changes_nothing(model):
     assert found["rule"].isna().all()
 
 
+def test_nothing_is_written_while_all_is_switched_off(model, monkeypatch):
+    corrector = fitted(model)
+    monkeypatch.setenv("RARECORRECT_DISABLE", "1")
+    with pytest.raises(ValueError, match="RARECORRECT_DISABLE is set"):
+        to_sql(corrector, table="cases", label="legacy label")
+
+
+def test_the_amount_in_the_scores_is_named(model):
+    corrector = fitted(model, value="amount").set_params(value=None)
+    with pytest.raises(ValueError, match="value='amount' is in every score"):
+        to_sql(corrector, table="cases", label="legacy label")
+
+
 def test_features_that_are_no_columns_need_an_expression(model):
     corrector = fitted(model, features="logits")
     with pytest.raises(ValueError, match="1 features are no columns of the table"):

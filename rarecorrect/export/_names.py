@@ -52,7 +52,7 @@ class Names:
                 f"ONNX holds {what} that are all int, all str or all bool, got "
                 f"{known[:5]}; convert them before fit"
             )
-        return cls(known, kinds.pop())
+        return cls(known, kinds.pop() if kinds else "string")
 
     def constant(self, graph: Graph, values: Iterable[Any]) -> str:
         """Add names as a tensor that can be chosen from.

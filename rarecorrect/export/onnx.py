@@ -14,6 +14,7 @@ from rarecorrect.export._legacy import add_legacy_model
 from rarecorrect.export._names import Names
 from rarecorrect.export._scores import raw_scores, scaled
 from rarecorrect.export._sentences import sentences
+from rarecorrect.off_switch import refuse_while_disabled
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 from rarecorrect.tail_scale import TailScale
@@ -27,8 +28,9 @@ def to_onnx(corrector: ErrorCorrector, *, alone: bool = False) -> Any:
 
     Scores and thresholds are in double precision.  A row with a missing or infinite
     feature, a label or a segment that nothing was certified for, keep the legacy
-    answer.  The graph knows the rules of today: it does not end a rule that expires,
-    nor does ``RARECORRECT_DISABLE`` switch it off.
+    answer; an amount at stake (``value``) is in the graph as it is in the score.  The
+    graph knows the rules of today: it does not end a rule that expires, nor does
+    ``RARECORRECT_DISABLE`` switch it off.
 
     Parameters
     ----------
@@ -59,8 +61,8 @@ def to_onnx(corrector: ErrorCorrector, *, alone: bool = False) -> Any:
         Without the extra ``rarecorrect[onnx]``.
     ValueError
         For a rule that is neither linear nor a box, labels or segments that are not all
-        int, all str or all bool, and a legacy model or features that cannot be
-        converted.
+        int, all str or all bool, a legacy model or features that cannot be converted,
+        and while ``RARECORRECT_DISABLE`` is set.
 
     Examples
     --------
@@ -78,6 +80,7 @@ def to_onnx(corrector: ErrorCorrector, *, alone: bool = False) -> Any:
     True
     """
     require_onnx()
+    refuse_while_disabled("a graph")
     graph, labels = Graph(), Names.of(_labels(corrector), "labels")
     n_features = len(corrector.features_.names_)
     if alone:
@@ -186,12 +189,14 @@ class _Writer:
         if per is None:
             return self.graph.constant([self.book.threshold()])
         strata = self.labels
+        # nothing is certified of an unknown stratum, unless it is of all rows
         if per == "segment":
             named = (s for s in self.book.strata if s is not None)
             strata = Names.of(named, "segments")
             segment = self.graph.input("segment", strata.kind)
+            if not strata.values:
+                return self.graph.constant([self.book.threshold(object())])
             code = strata.places(self.graph, strata.numbers(self.graph, segment))
-        # nothing is certified of an unknown stratum, unless it is of all rows
         found = [self.book.threshold(s) for s in (*strata.values, object())]
         return self.graph.add("Gather", self.graph.constant(found), code)
 

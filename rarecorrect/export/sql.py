@@ -12,6 +12,7 @@ import numpy as np
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.detectors import AutoDetector, IntervalDetector
 from rarecorrect.export._sentences import sentences
+from rarecorrect.off_switch import refuse_while_disabled
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 from rarecorrect.tail_scale import TailScale
@@ -55,8 +56,8 @@ def to_sql(
     ------
     ValueError
         For a rule that is neither linear nor a box, features without a column, two
-        boxes for different labels, whose scores SQL cannot compare, and scores that
-        hold amounts (``value``).
+        boxes for different labels, whose scores SQL cannot compare, scores that hold
+        amounts (``value``), and while ``RARECORRECT_DISABLE`` is set.
 
     Examples
     --------
@@ -83,10 +84,12 @@ def to_sql(
       FROM payments AS cases
     ) AS decided
     """
+    refuse_while_disabled("a query")
     book = corrector.rules_
     if book.value is not None:
+        amount = corrector.features_.names_[book.value]
         raise ValueError(
-            f"value={corrector.value!r} is in every score, so the threshold of a rule "
+            f"value={str(amount)!r} is in every score, so the threshold of a rule "
             "differs from row to row, and that is not written in SQL: fit without it"
         )
     names = list(corrector.features_.names_)

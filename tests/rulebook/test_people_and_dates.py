@@ -178,6 +178,14 @@ def test_a_book_does_not_differ_from_itself():
     assert book.diff(book.disable_all())
 
 
+def test_what_is_at_stake_is_a_difference():
+    book = book_of(*two_rules())
+    found = book.diff(book.under(book.budgets, book.origin, 2))
+    assert found and found.value == (None, 2)
+    assert "at stake: nothing -> feature 2" in str(found)
+    assert json.loads(json.dumps(found.to_dict()))["value"] == [None, 2]
+
+
 def test_a_certificate_alone_is_a_difference():
     book = book_of(*two_rules())
     other = replace(book, current=(replace(book.current[0], fingerprint="x"),))
