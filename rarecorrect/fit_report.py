@@ -22,6 +22,7 @@ from rarecorrect.features import FeatureExtractor
 from rarecorrect.learning import Refusal
 from rarecorrect.ledger import FIRST_SHARE, LedgerEntry
 from rarecorrect.metrics import clopper_pearson
+from rarecorrect.off_switch import SWITCHED_OFF, is_disabled
 from rarecorrect.readable import sentences
 from rarecorrect.roles import Roles
 from rarecorrect.rule import Rule
@@ -457,7 +458,8 @@ class FitReport:
 
     def __str__(self) -> str:
         features = f"{len(self.feature_names)} features ({', '.join(self.features)})"
-        lines = [
+        lines = [f"SWITCHED OFF     {SWITCHED_OFF}"] if is_disabled() else []
+        lines += [
             f"legacy model     {self.legacy}; right on "
             f"{100 * self.legacy_accuracy:.2f} % of {self.n_unseen:,} rows",
             f"learnt from      {self.n_errors:,} errors, {self.n_background:,} right "
@@ -554,7 +556,8 @@ def rule_line(rule: Rule, book: RuleBook) -> str:
     text = f"{rule.name} [{state}, from {rule.n_errors} errors]"
     found = rule_gain(rule, book)
     if found is None:
-        return f"{text} gain not estimated: thresholds differ"
+        why = "switched off" if is_disabled() else "thresholds differ"
+        return f"{text} gain not estimated: {why}"
     gain, low, high = found
     if np.isnan(gain):
         return f"{text} gain not estimated"
@@ -617,7 +620,8 @@ def rule_gain(rule: Rule, book: RuleBook) -> tuple[float, float, float] | None:
     -------
     gain, low, high : float
         See :func:`cross_validated_gain`; None where thresholds differ, by stratum or
-        by the amount at stake, and nobody recorded which of them an error falls under.
+        by the amount at stake, and nobody recorded which of them an error falls under,
+        and while ``RARECORRECT_DISABLE`` switches all rules off.
 
     Examples
     --------
@@ -626,7 +630,7 @@ def rule_gain(rule: Rule, book: RuleBook) -> tuple[float, float, float] | None:
     >>> rule_gain(rule, RuleBook((rule,)))
     (nan, nan, nan)
     """
-    if book.value is not None:
+    if book.value is not None or is_disabled():
         return None
     strata, entry = rule.left_out_strata, book.entry("damage")
     threshold: float | FloatArray = book.threshold()

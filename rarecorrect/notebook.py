@@ -6,6 +6,7 @@ from html import escape
 
 from rarecorrect import clock
 from rarecorrect.fit_report import FitReport, rule_gain
+from rarecorrect.off_switch import SWITCHED_OFF, is_disabled
 from rarecorrect.promise import percent, promises
 
 _MOST_RULES = 20
@@ -42,7 +43,7 @@ def book_html(report: FitReport) -> str:
     >>> "<td>to True</td><td>active</td>" in book_html(corrector.report_)
     True
     """
-    said = promises(report)
+    said = [SWITCHED_OFF] if is_disabled() else promises(report)
     if not said:
         why = report.shortcoming()
         said = [f"Not certified, the legacy answer is kept: {why}."]

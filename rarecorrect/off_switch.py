@@ -7,6 +7,10 @@ import logging
 import os
 
 VARIABLE = "RARECORRECT_DISABLE"
+SWITCHED_OFF = (
+    f"Switched off by {VARIABLE} in the environment: every answer is that of the model "
+    "in service."
+)
 
 
 def is_disabled() -> bool:

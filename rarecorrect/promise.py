@@ -7,6 +7,7 @@ from collections.abc import Hashable
 
 from rarecorrect.certify import Certificate
 from rarecorrect.fit_report import FitReport
+from rarecorrect.off_switch import is_disabled
 
 
 def promises(report: FitReport) -> list[str]:
@@ -20,7 +21,8 @@ def promises(report: FitReport) -> list[str]:
     Returns
     -------
     list of str
-        Empty where nothing is certified: then nothing is changed either.
+        Empty where nothing is certified, or ``RARECORRECT_DISABLE`` is set: then
+        nothing is changed either.
 
     Examples
     --------
@@ -39,7 +41,7 @@ def promises(report: FitReport) -> list[str]:
     tested on; a test of this kind is wrong about that at most 4 times in
     100.
     """
-    if not report.book.certified:
+    if not report.book.certified or is_disabled():
         return []
     does = _verb(report)
     told = []
@@ -137,7 +139,7 @@ def promised_damage(report: FitReport, stratum: Hashable = None) -> float:
     (0.01, nan)
     """
     entry = report.book.entry("damage")
-    if entry is None or not report.book.certified:
+    if entry is None or not report.book.certified or is_disabled():
         return math.nan
     held = entry.certificates
     if stratum is None and None not in held:
@@ -244,8 +246,10 @@ def _not_single(report: FitReport) -> str:
 
 def _assumptions(report: FitReport) -> list[tuple[str, str]]:
     """What certificates take for granted, in their own words."""
-    found = []
-    worst = percent(promised_damage(report))
+    found: list[tuple[str, str]] = []
+    if math.isnan(promised := promised_damage(report)):
+        return found  # without a promise nothing is taken for granted
+    worst = percent(promised)
     if_so = f"if it is so, at most {worst} of right decisions are changed."
     terms, populations = report.terms, {c.population for c in report.certificates}
     if terms.contamination and any("assumed" in words for words in populations):

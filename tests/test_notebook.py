@@ -8,6 +8,7 @@ import sklearn
 from sklearn.linear_model import LogisticRegression
 
 from rarecorrect import ErrorCorrector
+from rarecorrect.off_switch import SWITCHED_OFF, VARIABLE
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -27,6 +28,19 @@ def test_rules_and_promise_stand_below_the_diagram(outbreak):
         assert f"<td>{rule.name}</td><td>active</td><td>{rule.n_errors}</td>" in shown
     off = made.with_rules(made.rules_.disable_all())._repr_html_()
     assert "Not certified, the legacy answer is kept: no rule is active" in off
+
+
+def test_what_is_switched_off_is_said_first(outbreak, monkeypatch):
+    made = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
+    made.fit(outbreak.X, outbreak.y)
+    monkeypatch.setenv(VARIABLE, "1")
+    shown = made._repr_html_()
+    assert SWITCHED_OFF in shown and "at most 10 %" not in shown
+    assert "<td>-</td>" in shown and "<td>0 %</td>" not in shown  # gain: not known
+    told = str(made.report_)
+    assert told.startswith(f"SWITCHED OFF     {SWITCHED_OFF}")
+    assert "gain not estimated: switched off" in told
+    assert "repairs 0 %" not in told and "separable" not in told
 
 
 def test_it_is_off_where_scikit_learn_shows_text(outbreak):

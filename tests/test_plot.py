@@ -12,6 +12,7 @@ from matplotlib import pyplot as plt
 
 from rarecorrect import ErrorCorrector
 from rarecorrect.metrics import clopper_pearson, correction_report
+from rarecorrect.off_switch import VARIABLE
 from rarecorrect.plot import (
     AlertBudgetDisplay,
     DamageDisplay,
@@ -197,6 +198,14 @@ def test_what_is_off_promises_nothing(corrector, outbreak):
     assert np.isnan(promised_damage(off.report_))
     shown = GainRetentionDisplay.from_estimator(off, outbreak.X_new, outbreak.y_new)
     assert shown.in_force == (1.0, 0.0)
+
+
+def test_what_is_switched_off_promises_nothing(corrector, outbreak, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "1")
+    asked = (corrector, outbreak.X_new, outbreak.y_new)
+    assert np.isnan(DamageDisplay.from_estimator(*asked).promised).all()
+    assert np.isnan(GainRetentionDisplay.from_estimator(*asked).promised)
+    assert SeparabilityDisplay.from_estimator(corrector).verdict == ""
 
 
 def test_matplotlib_is_asked_for_when_drawing_only(monkeypatch):

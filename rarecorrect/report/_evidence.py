@@ -11,7 +11,7 @@ from rarecorrect import clock
 from rarecorrect.certify import Certificate
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.fit_report import rule_gain, separability_verdict
-from rarecorrect.off_switch import is_disabled
+from rarecorrect.off_switch import SWITCHED_OFF, is_disabled
 from rarecorrect.readable import sentences
 from rarecorrect.report._numbers import counted
 from rarecorrect.report._tables import Cell, Table, number, part, words
@@ -24,10 +24,7 @@ def status(corrector: ErrorCorrector) -> tuple[bool, str]:
     """Whether decisions are changed now, and in words."""
     book, missing = corrector.rules_, corrector.report_.shortcoming()
     if is_disabled():
-        return False, (
-            "Switched off by RARECORRECT_DISABLE in the environment: every answer is "
-            "that of the model in service."
-        )
+        return False, SWITCHED_OFF
     if not book.certified:
         return False, (
             "Off: nothing is certified, so every answer is that of the model in "
@@ -113,9 +110,16 @@ def rules_table(
 
 def verdicts(corrector: ErrorCorrector) -> list[tuple[str, str]]:
     """Of every rule, whether its errors can be told from right decisions."""
-    unknown = "not known: nothing is certified, or no error could be left out"
     book = corrector.rules_
+    unknown = f"not known: {why_unknown(corrector)}"
     return [(rule.name, separability_verdict(rule, book) or unknown) for rule in book]
+
+
+def why_unknown(corrector: ErrorCorrector) -> str:
+    """Why nothing can be said of errors left out."""
+    if is_disabled():
+        return "corrections are switched off"
+    return "nothing is certified, or no error could be left out"
 
 
 def refusals(corrector: ErrorCorrector) -> list[tuple[str, str]]:

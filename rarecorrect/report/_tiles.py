@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 
 from rarecorrect.corrector import ErrorCorrector
+from rarecorrect.off_switch import is_disabled
 from rarecorrect.outcome import Outcome
 from rarecorrect.promise import percent, promised_damage
-from rarecorrect.report._evidence import expected_gain
+from rarecorrect.report._evidence import expected_gain, why_unknown
 from rarecorrect.report._numbers import counted, points, share
 
 Tile = tuple[str, str, str]
@@ -16,12 +17,13 @@ Tile = tuple[str, str, str]
 def of_book(corrector: ErrorCorrector) -> list[Tile]:
     """What the corrector itself can tell."""
     book, report = corrector.rules_, corrector.report_
+    in_force = book.certified and not is_disabled()
     return [
         _estimated(corrector),
         _promised(promised_damage(report)),
         (
             "Rules in force",
-            f"{book.n_active if book.certified else 0:,}",
+            f"{book.n_active if in_force else 0:,}",
             f"of {counted(len(book), 'rule')} in the book",
         ),
         (
@@ -65,7 +67,7 @@ def of_cases(outcome: Outcome) -> list[Tile]:
 def _estimated(corrector: ErrorCorrector) -> Tile:
     caught, whole = expected_gain(corrector)
     if not whole or not corrector.rules_.certified:
-        return "Errors caught, as estimated", "-", "nothing is certified or left out"
+        return "Errors caught, as estimated", "-", why_unknown(corrector)
     remark = f"{caught:,} of {counted(whole, 'error')} left out of the learning"
     return "Errors caught, as estimated", share(caught / whole, 1), remark
 

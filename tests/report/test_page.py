@@ -14,6 +14,7 @@ from sklearn.naive_bayes import GaussianNB
 
 from rarecorrect import ErrorCorrector, TrainingRowsWarning
 from rarecorrect.metrics import correction_report
+from rarecorrect.off_switch import SWITCHED_OFF, VARIABLE
 from rarecorrect.report import html
 
 from .conftest import HOSTILE
@@ -147,6 +148,18 @@ def test_a_book_that_is_off_says_so(outbreak):
     assert "Nothing is promised, and nothing is changed" in text
     assert "more are missing" in text  # what was refused, and the way out
     assert "No case was changed or sent to review" in text
+
+
+def test_a_book_that_is_switched_off_promises_and_denies_nothing(small, monkeypatch):
+    monkeypatch.setenv(VARIABLE, "1")
+    for cases in ((), (small.X, small.y)):
+        text = " ".join(Reader(html(small.corrector, *cases)).text.split())
+        assert SWITCHED_OFF in text
+        assert "Nothing is promised, and nothing is changed" in text
+        assert "at most 10 %" not in text and "not separable" not in text
+        assert "not known: corrections are switched off" in text
+    rule = small.corrector.rules_.rules[-1].name
+    assert Reader(html(small.corrector)).row(rule)[-1] == "not known"
 
 
 def test_flags_are_counted_as_sent_to_review(outbreak):
