@@ -187,11 +187,13 @@ class SeparabilityDisplay:
         Returns
         -------
         SeparabilityDisplay
-            Of errors left out; where thresholds differ, there is no common one.
+            Of errors left out; where thresholds differ, there is no common one.  With
+            a `value` none: what was at stake in each is not kept.
         """
         check_is_fitted(corrector)
         book = corrector.rules_
-        left_out = [rule.left_out for rule in book.active]
+        # the scores of right decisions, and the threshold, hold the amounts at stake
+        left_out = [rule.left_out for rule in book.active if book.value is None]
         errors = np.concatenate([np.empty(0), *left_out])
         whole = book.strata == (None,)
         return cls(

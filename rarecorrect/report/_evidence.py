@@ -60,6 +60,9 @@ def learnt(corrector: ErrorCorrector) -> list[tuple[str, str]]:
             _listed(report.feature_names),
         ),
     ]
+    if book.value is not None:
+        name = report.feature_names[book.value]
+        found.append(("At stake", f"log({name}) is part of every score"))
     if detectors:
         found.append(("How errors are told", ", ".join(detectors)))
     if report.n_apart:
@@ -119,7 +122,11 @@ def why_unknown(corrector: ErrorCorrector) -> str:
     """Why nothing can be said of errors left out."""
     if is_disabled():
         return "corrections are switched off"
-    return "nothing is certified, or no error could be left out"
+    if not corrector.rules_.certified:
+        return "nothing is certified"
+    if corrector.rules_.value is not None:
+        return "what was at stake in errors left out is not kept"
+    return "no error was left out whose cut is known"
 
 
 def refusals(corrector: ErrorCorrector) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from rarecorrect import ErrorCorrector
+from rarecorrect import ColumnModel, ErrorCorrector
 
 HOSTILE = "<script>alert('x')</script> & \"quoted\" {{ 7 * 7 }}"
 
@@ -23,6 +23,20 @@ def small(outbreak):
     return SimpleNamespace(
         corrector=corrector, X=outbreak.X_new, y=outbreak.y_new, days=days
     )
+
+
+@pytest.fixture(scope="session")
+def at_stake():
+    """A corrector that weighs payments by their amount."""
+    rng = np.random.default_rng(0)
+    fraud = rng.random(3000) < 0.02
+    hint = rng.normal(size=3000) + 3.0 * fraud
+    amount = rng.lognormal(3.0, 1.5, size=3000)
+    X = pd.DataFrame({"score": 0.0, "hint": hint, "amount": amount})
+    model = ColumnModel("score", threshold=0.5, classes=(0, 1))
+    return ErrorCorrector(
+        model, features="input", value="amount", max_damage=0.05, random_state=0
+    ).fit(X, fraud.astype(int))
 
 
 @pytest.fixture(scope="session")

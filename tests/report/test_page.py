@@ -15,6 +15,7 @@ from sklearn.naive_bayes import GaussianNB
 from rarecorrect import ErrorCorrector, TrainingRowsWarning
 from rarecorrect.metrics import correction_report
 from rarecorrect.off_switch import SWITCHED_OFF, VARIABLE
+from rarecorrect.plot import SeparabilityDisplay
 from rarecorrect.report import html
 
 from .conftest import HOSTILE
@@ -148,6 +149,18 @@ def test_a_book_that_is_off_says_so(outbreak):
     assert "Nothing is promised, and nothing is changed" in text
     assert "more are missing" in text  # what was refused, and the way out
     assert "No case was changed or sent to review" in text
+
+
+def test_amounts_at_stake_are_said_and_not_mixed_with_scores_without(at_stake):
+    assert at_stake.rules_.certified
+    reader = Reader(html(at_stake))
+    text = " ".join(reader.text.split())
+    assert "log(amount) is part of every score" in text
+    assert "In the fit" not in text  # errors left out: scored without amounts
+    assert "nothing is certified" not in text
+    assert text.count("what was at stake in errors left out is not kept") == 2
+    kept = SeparabilityDisplay.of_book(at_stake)
+    assert kept.errors.size == 0 and kept.right.size > 0
 
 
 def test_a_book_that_is_switched_off_promises_and_denies_nothing(small, monkeypatch):
