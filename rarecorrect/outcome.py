@@ -139,6 +139,11 @@ class Outcome:
             flagged=self.trace["flagged"].to_numpy(),
         )
 
+    @cached_property
+    def answers(self) -> CorrectionReport:
+        """The same of the answers alone: a case sent to review keeps its own."""
+        return correction_report(self.y, self.trace["before"], self.trace["after"])
+
     @property
     def score(self) -> FloatArray:
         """How wrong decisions look; where thresholds differ, the margin above them."""

@@ -49,7 +49,7 @@ def gain_retention(shown: GainRetentionDisplay) -> str:
     return frame.picture(said, *parts)
 
 
-def damage(shown: DamageDisplay) -> str:
+def damage(shown: DamageDisplay, what: str = "changed") -> str:
     """Damage seen with its interval, next to what was promised; a row each."""
     n = min(len(shown.names), _MOST_ROWS)
     known = [*shown.high[:n], *shown.promised[:n]]
@@ -61,10 +61,10 @@ def damage(shown: DamageDisplay) -> str:
     top = min(top, narrow) or 1.0
     frame = Frame((0.0, top), (0.0, n), height=_ROW * n + 66, left=150, top=8)
     parts = [_upright_grid(frame, nice_ticks(0.0, top))]
-    parts.append(frame.below(_shares(nice_ticks(0.0, top)), "right decisions changed"))
+    parts.append(frame.below(_shares(nice_ticks(0.0, top)), f"right decisions {what}"))
     for i in range(n):
         parts.append(_damage_row(frame, shown, i, frame.y(n - i - 0.5)))
-    told = f"{share(float(shown.realised[0]))} of right decisions changed in all"
+    told = f"{share(float(shown.realised[0]))} of right decisions {what} in all"
     promised = float(shown.promised[0])
     if not math.isnan(promised):
         told += f", promised at most {share(promised)}"
@@ -109,7 +109,7 @@ def separability(shown: SeparabilityDisplay) -> str:
     ]
     if math.isfinite(shown.threshold) and shown.threshold <= scores[-1]:
         parts.append(frame.upright(shown.threshold, "promise"))
-        parts.append(_beside(frame, shown.threshold, "changed above"))
+        parts.append(_beside(frame, shown.threshold, "cut"))
     for share_above, style in ((right, "before"), (errors, "after")):
         parts.append(frame.path(scores, share_above, style))
     above = shown.shares_above

@@ -30,11 +30,21 @@ def status(corrector: ErrorCorrector) -> tuple[bool, str]:
             "Off: nothing is certified, so every answer is that of the model in "
             f"service. {_sentence(missing)}"
         ).strip()
-    does = "changes" if book.n_active == 1 else "change"
+    what = done(corrector)
+    none = ", none is changed" if what == "sent to review" else ""
     said = (
-        f"In force: {book.n_active:,} of {counted(len(book), 'rule')} {does} decisions."
+        f"In force: {book.n_active:,} of {counted(len(book), 'rule')}; decisions are "
+        f"{what}{none}."
     )
     return True, f"{said} Not everywhere: {missing}." if missing else said
+
+
+def done(corrector: ErrorCorrector) -> str:
+    """What rules in service do to a decision."""
+    actions = {rule.action for rule in corrector.rules_.active}
+    words = {"relabel": "changed", "flag": "sent to review"}
+    said = [word for action, word in words.items() if action in actions]
+    return " or ".join(said) or "changed"
 
 
 def learnt(corrector: ErrorCorrector) -> list[tuple[str, str]]:
@@ -87,8 +97,12 @@ def rules_table(
 ) -> Table:
     """Rules with their evidence and states."""
     head = ["Rule", "Changes", "State", "Errors learnt from", "Left-out errors caught"]
+    seen = ["changed", "repaired", "broken"]
+    if any(rule.action == "flag" for rule in corrector.rules_):
+        head[1] = "Changes or sends"
+        seen.append("sent to review")
     if counts is not None:
-        head += ["Changed here", "Repaired here", "Broken here"]
+        head += [f"{name.capitalize()} here" for name in seen]
     rows = []
     for rule in corrector.rules_:
         state = rule.state_on(clock.today())
@@ -101,8 +115,7 @@ def rules_table(
         ]
         if counts is not None:
             mine = counts.get(rule.name, {})
-            wanted = ("changed", "repaired", "broken")
-            row += [number(mine.get(name, 0)) for name in wanted]
+            row += [number(mine.get(name, 0)) for name in seen]
         rows.append(row)
     note = (
         "Left-out errors: each was scored by a rule that had not seen it, at the cut "

@@ -12,6 +12,7 @@ import pandas as pd
 
 from rarecorrect.outcome import Outcome
 from rarecorrect.plot import DamageDisplay
+from rarecorrect.report._evidence import done
 from rarecorrect.report._numbers import counted, points, share
 from rarecorrect.report._tables import Cell, Table, number, part, words
 
@@ -46,9 +47,11 @@ class Case:
 
 def before_after(outcome: Outcome) -> Table:
     """Every class before and after, and all of them."""
-    frame = outcome.report.to_frame()
-    classes, note = _largest(frame.iloc[:-1], "repaired", "broken")
-    overall = outcome.report.overall
+    frame, with_flags = outcome.answers.to_frame(), outcome.report.to_frame()
+    for name in ("flagged", "damage"):  # no answer tells of flags
+        frame[name] = with_flags[name].to_numpy()
+    classes, note = _largest(frame.iloc[:-1], "repaired", "broken", "flagged")
+    overall = outcome.answers.overall
     shown = pd.concat([classes, frame.iloc[-1:]])
     records: list[Any] = shown.to_dict("records")
     rows = [
@@ -63,7 +66,7 @@ def before_after(outcome: Outcome) -> Table:
     head += [
         "Sent to review",
         "Errors repaired",
-        "Right changed",
+        f"Right {done(outcome.corrector)}",
         "F1 before",
         "F1 after",
     ]
@@ -71,7 +74,7 @@ def before_after(outcome: Outcome) -> Table:
     note += (
         f"Accuracy {share(before)} before and {share(after)} after "
         f"({points(after - before)} points). F1 of all: the mean over classes. Broken: "
-        "right before, and changed or sent to review."
+        "right before, and changed. What is sent to review keeps its answer."
     )
     return Table("Before and after", head, rows, note)
 
@@ -138,7 +141,7 @@ def spillover(outcome: Outcome) -> Table:
     return Table(caption, head, rows, note)
 
 
-def damage_table(shown: DamageDisplay, by: str) -> Table:
+def damage_table(shown: DamageDisplay, by: str, what: str = "changed") -> Table:
     """The numbers behind the picture of promised and realised damage."""
     rows = [
         [
@@ -153,13 +156,13 @@ def damage_table(shown: DamageDisplay, by: str) -> Table:
         for i, name in enumerate(shown.names[: MOST_CLASSES + 1])
     ]
     more = len(shown.names) - len(rows)
-    head = [by.capitalize(), "Right decisions", "Changed", "Share", "95 % interval"]
+    head = [by.capitalize(), "Right decisions", what.capitalize()]
     note = (
         "Exceeded: the whole interval lies above the promise. No promise is made where "
         "there is a dash."
     )
     note += f" {more:,} more rows not shown." if more else ""
-    head += ["Promised", "Exceeded"]
+    head += ["Share", "95 % interval", "Promised", "Exceeded"]
     return Table(f"Promised and seen, by {by}", head, rows, note)
 
 
@@ -175,9 +178,10 @@ def rule_counts(outcome: Outcome) -> dict[str, dict[str, int]]:
     frame = pd.DataFrame(
         {
             "rule": trace["rule"].to_numpy(),
-            "changed": changed,
-            "repaired": trace["changed"].to_numpy() & after_right & ~outcome.right,
-            "broken": changed & outcome.right,
+            "changed": trace["changed"].to_numpy(),
+            "repaired": after_right & ~outcome.right,
+            "broken": ~after_right & outcome.right,
+            "sent to review": trace["flagged"].to_numpy(),
         }
     )
     found = frame[changed].groupby("rule").sum()

@@ -8,10 +8,13 @@ from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.off_switch import is_disabled
 from rarecorrect.outcome import Outcome
 from rarecorrect.promise import percent, promised_damage
-from rarecorrect.report._evidence import expected_gain, why_unknown
+from rarecorrect.report._evidence import done, expected_gain, why_unknown
 from rarecorrect.report._numbers import counted, points, share
 
 Tile = tuple[str, str, str]
+
+_NET = "right decisions: repaired less broken"
+_REVIEW = "; what is sent to review keeps its answer"
 
 
 def of_book(corrector: ErrorCorrector) -> list[Tile]:
@@ -20,7 +23,7 @@ def of_book(corrector: ErrorCorrector) -> list[Tile]:
     in_force = book.certified and not is_disabled()
     return [
         _estimated(corrector),
-        _promised(promised_damage(report)),
+        _promised(promised_damage(report), done(corrector)),
         (
             "Rules in force",
             f"{book.n_active if in_force else 0:,}",
@@ -36,26 +39,26 @@ def of_book(corrector: ErrorCorrector) -> list[Tile]:
 
 def of_cases(outcome: Outcome) -> list[Tile]:
     """What was seen."""
-    total, n_wrong = outcome.report.overall, int((~outcome.right).sum())
-    before, after = float(total["accuracy_before"]), float(total["accuracy_after"])
+    what, n_wrong = done(outcome.corrector), int((~outcome.right).sum())
+    total, answers = outcome.report.overall, outcome.answers.overall
+    before, after = float(answers["accuracy_before"]), float(answers["accuracy_after"])
     mended = int((outcome.mended & outcome.changed).sum())
-    flags = bool(outcome.trace["flagged"].any())
     promised = promised_damage(outcome.corrector.report_)
     said = "nothing promised"
     if not math.isnan(promised):
         said = f"promised: at most {percent(promised, 4)}"
     return [
         (
-            "Errors repaired or sent to review" if flags else "Errors repaired",
+            f"Errors {what.replace('changed', 'repaired')}",
             share(mended / n_wrong, 1) if n_wrong else "-",
             f"{mended:,} of {counted(n_wrong, 'error')}",
         ),
         (
-            "Right decisions changed",
+            f"Right decisions {what}",
             share(float(total["damage"])),
             f"{total['broken']:,} of {total['right_before']:,}; {said}",
         ),
-        ("Net", f"{total['net']:+,}", "right decisions: repaired less broken"),
+        ("Net", f"{answers['net']:+,}", _NET + (_REVIEW if "review" in what else "")),
         (
             "Accuracy",
             share(after),
@@ -72,8 +75,8 @@ def _estimated(corrector: ErrorCorrector) -> Tile:
     return "Errors caught, as estimated", share(caught / whole, 1), remark
 
 
-def _promised(promised: float) -> Tile:
-    name = "Right decisions changed"
+def _promised(promised: float, what: str) -> Tile:
+    name = f"Right decisions {what}"
     if math.isnan(promised):
         return name, "-", "no promise about right decisions"
     number = f"\N{LESS-THAN OR EQUAL TO} {percent(promised, 4)}"

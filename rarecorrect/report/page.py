@@ -148,6 +148,7 @@ def _of_corrector(corrector: ErrorCorrector) -> Parts:
         "written": provenance.written(),
         "in_force": in_force,
         "status": status,
+        "done": evidence.done(corrector),
         "tiles": tiles.of_book(corrector),
         "report": report,
         "accuracy": share(report.legacy_accuracy),
@@ -188,13 +189,14 @@ def _of_cases(
     if known.size < len(given):  # alerts are alerts, whatever their outcome
         trace = corrector.trace(X, segment=beside["segment"])
         changed = (trace["changed"] | trace["flagged"]).to_numpy()
+    done = evidence.done(corrector)
     windows, what = measured.windows_of(days[known])
     shown = DamageDisplay.of_outcome(outcome, by=windows)
-    found["damage"].append(_damage(shown, what))
+    found["damage"].append(_damage(shown, what, done))
     budget = AlertBudget.parse(corrector.alert_budget)
     cap = None if budget is None else budget.per_day
     alerts = AlertBudgetDisplay.counted(changed, days, cap=cap)
-    return found | {"alerts": charts.alerts(alerts), "alerts_told": _told(alerts)}
+    return found | {"alerts": charts.alerts(alerts), "alerts_told": _told(alerts, done)}
 
 
 def _outcome(
@@ -229,6 +231,7 @@ def _seen(outcome: Outcome, examples: int) -> Parts:
     corrector = outcome.corrector
     used = outcome.taught_share + outcome.calibrated_share
     right, wrong = int(outcome.right.sum()), int((~outcome.right).sum())
+    done = evidence.done(corrector)
     digest = fingerprint_of_rows(outcome.reading.features)[:16]
     found: Parts = {
         "outcome": outcome,
@@ -238,7 +241,7 @@ def _seen(outcome: Outcome, examples: int) -> Parts:
         "before_after": measured.before_after(outcome),
         "kinds": measured.kinds_of_errors(outcome) if wrong else None,
         "spillover": measured.spillover(outcome),
-        "damage": [_damage(DamageDisplay.of_outcome(outcome), "true label")],
+        "damage": [_damage(DamageDisplay.of_outcome(outcome), "true label", done)],
         "curve": "",
         "scores": "",
         "alerts": "",
@@ -259,15 +262,15 @@ def _seen(outcome: Outcome, examples: int) -> Parts:
     return found
 
 
-def _damage(shown: DamageDisplay, by: str) -> tuple[str, str, Table]:
+def _damage(shown: DamageDisplay, by: str, done: str) -> tuple[str, str, Table]:
     """What it is by, the picture and the numbers."""
-    return by, charts.damage(shown), measured.damage_table(shown, by)
+    return by, charts.damage(shown, done), measured.damage_table(shown, by, done)
 
 
-def _told(shown: AlertBudgetDisplay) -> str:
+def _told(shown: AlertBudgetDisplay, done: str) -> str:
     told = (
         f"On {counted(len(shown.days), 'day')}, {shown.alerts.mean():.1f} decisions a "
-        f"day were changed on average, {int(shown.alerts.max()):,} at most"
+        f"day were {done} on average, {int(shown.alerts.max()):,} at most"
     )
     if shown.cap is None:
         return f"{told}. No cap is set."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -183,6 +184,43 @@ def test_flags_are_counted_as_sent_to_review(outbreak):
     assert "the correction sends to review at most 10 %" in told
     flagged = int(flagging.trace(outbreak.X_new)["flagged"].sum())
     assert Reader(told).row("all")[6] == f"{flagged}"
+
+
+def test_a_flag_changes_no_decision(outbreak):
+    flagging = ErrorCorrector(
+        outbreak.model, max_damage=0.1, action="flag", random_state=0
+    ).fit(outbreak.X, outbreak.y)
+    days = np.arange(1200) // 40
+    told = html(flagging, outbreak.X_new, outbreak.y_new, time=days)
+    text = " ".join(Reader(told).text.split())
+    n, accuracy = len(flagging.rules_), flagging.score(outbreak.X_new, outbreak.y_new)
+    assert f"of {n} rules; decisions are sent to review, none is changed" in text
+    assert "Net+0 " in text and f"Accuracy{100 * accuracy:.2f} % " in text
+    everywhere = Reader(told).row("all")
+    assert everywhere[2] == everywhere[3]  # right before, right after
+    assert everywhere[4:6] == ["0", "0"]  # repaired, broken
+    assert everywhere[8] != "0 %"  # of the right decisions: sent to review
+    assert "decisions a day were sent to review on average" in text
+    assert "Right decisions sent to review: promised and seen" in text
+    for name in ("Right decisions changed", "Errors repaired "):
+        assert name not in text
+
+
+def test_a_rule_that_flags_beside_one_that_changes_is_told_apart(small):
+    first, *others = small.corrector.rules_
+    rules = (replace(first, action="flag"), *others)
+    corrector = small.corrector.with_rules(replace(small.corrector.rules_, rules=rules))
+    corrector.certify(small.X[:600], small.y[:600])
+    reader = Reader(html(corrector, small.X[600:], small.y[600:]))
+    assert "decisions are changed or sent to review." in reader.text
+    trace = corrector.trace(small.X[600:])
+    shown = dict(zip(reader.row("Rule"), reader.row(first.name), strict=True))
+    flagged = trace["rule"].eq(first.name) & trace["flagged"]
+    assert shown["Sent to review here"] == f"{flagged.sum()}" != "0"
+    assert shown["Changed here"] == shown["Broken here"] == "0"
+    right = trace["before"].to_numpy() == small.y[600:]
+    after = trace["after"].to_numpy() == small.y[600:]
+    assert f"Net{after.sum() - right.sum():+d} " in reader.text
 
 
 def test_classes_have_promises_of_their_own(outbreak):
