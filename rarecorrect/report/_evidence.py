@@ -76,12 +76,7 @@ def learnt(corrector: ErrorCorrector) -> list[tuple[str, str]]:
     if detectors:
         found.append(("How errors are told", ", ".join(detectors)))
     if report.n_apart:
-        found.append(
-            (
-                "Left out",
-                f"{counted(report.n_apart, 'error')} in groups that are tested",
-            )
-        )
+        found.append(("Not learnt from", counted(report.n_apart, "error")))
     return found
 
 

@@ -14,10 +14,12 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.naive_bayes import GaussianNB
 
 from rarecorrect import ErrorCorrector, TrainingRowsWarning
+from rarecorrect.blocks import array_blocks
 from rarecorrect.metrics import correction_report
 from rarecorrect.off_switch import SWITCHED_OFF, VARIABLE
 from rarecorrect.plot import SeparabilityDisplay
 from rarecorrect.report import html
+from rarecorrect.streaming import room
 
 from .conftest import HOSTILE
 from .helpers import Reader, in_browser
@@ -271,6 +273,17 @@ def test_names_that_attack_are_inert(hostile):
     assert "alert('x')" not in told and "49" not in Reader(told).with_tag("h1")
     reader = Reader(told)  # nothing is left open, so nothing broke out
     assert f"{HOSTILE}" in reader.text
+
+
+def test_errors_beyond_the_most_of_a_fit_from_blocks_are_in_no_groups(
+    outbreak, monkeypatch
+):
+    monkeypatch.setattr(room, "MOST_ERRORS", 60)
+    corrector = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
+    corrector.fit_blocks(array_blocks(outbreak.X, outbreak.y))
+    text = Reader(html(corrector)).text.replace("\n", "")
+    assert f"Not learnt from{corrector.report_.n_apart} errors" in text
+    assert "groups" not in text
 
 
 def test_it_is_written_whole_or_not_at_all(small, tmp_path):
