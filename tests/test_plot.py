@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
+from dataclasses import replace
 
 import matplotlib
 import numpy as np
@@ -206,6 +207,22 @@ def test_what_is_switched_off_promises_nothing(corrector, outbreak, monkeypatch)
     assert np.isnan(DamageDisplay.from_estimator(*asked).promised).all()
     assert np.isnan(GainRetentionDisplay.from_estimator(*asked).promised)
     assert SeparabilityDisplay.from_estimator(corrector).verdict == ""
+
+
+def test_a_dollar_in_a_name_is_no_formula(corrector):
+    name = r"$\frac{1"
+    rules = tuple(
+        replace(rule, name=f"{name}{i}$") for i, rule in enumerate(corrector.rules_)
+    )
+    renamed = corrector.with_rules(replace(corrector.rules_, rules=rules))
+    shown = SeparabilityDisplay.from_estimator(renamed)
+    assert name in shown.ax_.get_title()
+    shown.figure_.canvas.draw()
+    labels = [f"{name}$", "other"]
+    by_class = DamageDisplay.from_predictions(labels, labels, labels)
+    by_class.figure_.canvas.draw()
+    ticks = [text.get_text() for text in by_class.ax_.get_yticklabels()]
+    assert ticks == ["all", *sorted(labels)]
 
 
 def test_matplotlib_is_asked_for_when_drawing_only(monkeypatch):

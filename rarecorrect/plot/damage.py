@@ -289,7 +289,7 @@ class DamageDisplay:
         self.ax_.plot(
             self.promised, places, "|", color=INK, markersize=18, label="promised"
         )
-        self.ax_.set_yticks(places, self.names)
+        self.ax_.set_yticks(places, self.names, parse_math=False)  # $ is no formula
         self.ax_.set(
             xlabel="right decisions changed",
             xlim=(0, None),

@@ -250,7 +250,8 @@ class SeparabilityDisplay:
                 self.threshold, color=INK, linestyle="--", label="changed above"
             )
         self.ax_.set(xlabel="score: looks wrong", ylabel="share above", ylim=(0, 1.02))
-        self.ax_.set_title(self.verdict, fontsize="medium")
+        # a $ in the name of a rule is no formula
+        self.ax_.set_title(self.verdict, fontsize="medium", parse_math=False)
         in_percent(self.ax_.yaxis, 0)
         self.ax_.legend()
         return self

@@ -306,7 +306,7 @@ def _rendered(told: Parts) -> str:
         folder.joinpath(name).read_text("utf-8") for name in ("page.css", "page.js")
     )
     template = environment.from_string(folder.joinpath("page.html").read_text("utf-8"))
-    return template.render(
+    page = template.render(
         style=style,
         script=script,
         style_hash=_digest(style),
@@ -314,6 +314,7 @@ def _rendered(told: Parts) -> str:
         counted=counted,
         **told,
     )
+    return page.encode("utf-8", "replace").decode()  # no half characters of names
 
 
 def _digest(text: str) -> str:

@@ -275,6 +275,14 @@ def test_names_that_attack_are_inert(hostile):
     assert f"{HOSTILE}" in reader.text
 
 
+def test_half_a_character_in_a_name_is_shown_as_a_mark(small, tmp_path):
+    rules = (replace(small.corrector.rules_.rules[-1], name="half \ud83d"),)
+    named = small.corrector.with_rules(replace(small.corrector.rules_, rules=rules))
+    told = html(named, path=tmp_path / "report.html")
+    assert Reader(told).row("half ?")
+    assert (tmp_path / "report.html").read_text(encoding="utf-8") == told
+
+
 def test_errors_beyond_the_most_of_a_fit_from_blocks_are_in_no_groups(
     outbreak, monkeypatch
 ):
