@@ -71,6 +71,7 @@ from rarecorrect.rulebook import RuleBook
 from rarecorrect.streaming import BlockFit, BlockScores, check_for_blocks
 from rarecorrect.tracing import trace_frame
 from rarecorrect.training_rows import (
+    known_share,
     row_keys,
     warn_about_taught_rows,
     warn_about_training_rows,
@@ -1495,17 +1496,22 @@ default="all"
         )
         return self
 
-    def _keys(self) -> FloatArray:
-        """Keys of all rows that taught, in any version of the book."""
+    def _taught_share(self, keys: FloatArray, dtype: Any = float) -> float:
+        """Share of rows, by their keys, that taught in any version of the book.
+
+        Of a fit from blocks a part of the right decisions is known, drawn at random:
+        so many times as many of these rows taught as are found in it.
+        """
         rules = every_rule(self.rules_)
-        return np.concatenate([self._taught, *(rule.keys for rule in rules)])
+        errors = np.concatenate([np.empty(0), *(rule.keys for rule in rules)])
+        n_taught = self._usual.counts.sum() if hasattr(self, "_usual") else 0
+        part = min(1.0, self._taught.size / n_taught) if n_taught else 1.0
+        right = known_share(self._taught, keys, dtype) / (part or 1.0)
+        return min(1.0, right + known_share(errors, keys, dtype))
 
     def _warn_if_taught(self, keys: FloatArray) -> None:
         """Warn if rules were learnt from many of these rows."""
-        # of a fit from blocks, a part of the right decisions is known
-        n_taught = self._usual.counts.sum() if hasattr(self, "_usual") else 0
-        share = self._taught.size / n_taught if n_taught else 1.0
-        warn_about_taught_rows(self._keys(), keys, min(1.0, share))
+        warn_about_taught_rows(self._taught_share(keys))
 
     def _refuse_what_was_fitted(self) -> None:
         """Refuse to forget rows that somebody else has learnt from."""

@@ -180,17 +180,23 @@ class Outcome:
 
     @cached_property
     def taught_share(self) -> float:
-        """Share of the rows that rules were learnt from."""
-        return self._share_of(self.corrector._keys())
+        """Share of the rows that rules were learnt from; after a fit from blocks about.
+
+        Most of the right decisions that taught then are not known one by one.
+        """
+        share = self.corrector._taught_share(*self._keys)
+        return min(share, 1 - self.calibrated_share)
 
     @cached_property
     def calibrated_share(self) -> float:
         """Share of the rows that set the threshold in the fit."""
-        return self._share_of(self.corrector._calibrated)
+        return known_share(self.corrector._calibrated, *self._keys)
 
-    def _share_of(self, known: FloatArray) -> float:
+    @cached_property
+    def _keys(self) -> tuple[FloatArray, Any]:
+        """What rows are known by, and how exactly."""
         Z = self.reading.features
-        return known_share(known, row_keys(Z), Z.dtype)
+        return row_keys(Z), Z.dtype
 
     def explained(self, rows: Indices) -> Explanations | None:
         """Say why some rows are changed.

@@ -114,21 +114,13 @@ def places_of(keys: FloatArray, known: FloatArray, dtype: Any = float) -> Indice
     return found
 
 
-def warn_about_taught_rows(
-    taught: FloatArray, keys: FloatArray, share_known: float = 1.0
-) -> None:
+def warn_about_taught_rows(share: float) -> None:
     """Warn if many rows that are to certify are rows that rules were learnt from.
-
-    Nothing is said where rows are alike anyway: then equal ones need not be the same.
 
     Parameters
     ----------
-    taught : ndarray of shape (n_taught,)
-        Keys of the rows that rules were learnt from, see :func:`row_keys`.
-    keys : ndarray of shape (n_rows,)
-        Of the rows that are to certify.
-    share_known : float, default=1.0
-        Share of the rows that taught whose keys these are, a random part.
+    share : float
+        Share of the rows that rules were learnt from.
 
     Warns
     -----
@@ -136,9 +128,8 @@ def warn_about_taught_rows(
 
     Examples
     --------
-    >>> warn_about_taught_rows(np.array([3.0]), np.array([0.5, 0.7]))
+    >>> warn_about_taught_rows(0.05)
     """
-    share = min(1.0, known_share(taught, keys) / share_known)
     if share > MANY_TAUGHT:
         warnings.warn(
             f"rules were learnt from {100 * share:.0f} % of these rows, so they look "

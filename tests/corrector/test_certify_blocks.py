@@ -119,6 +119,18 @@ def test_rows_that_taught_are_noticed_by_a_part_of_them(outbreak, monkeypatch):
         quietly(lambda: corrector.certify(outbreak.X, outbreak.y))
 
 
+def test_errors_that_taught_are_all_known_and_count_as_many_as_they_are(
+    outbreak, monkeypatch
+):
+    monkeypatch.setattr(room, "MOST_BACKGROUND", 30)
+    corrector = fitted(outbreak)
+    corrector.fit_blocks(array_blocks(outbreak.X, outbreak.y))
+    corrector.set_params(alert_budget=0.3)
+    wrong = outbreak.model.predict(outbreak.X) != outbreak.y
+    traffic = np.vstack([outbreak.X[wrong][:60], outbreak.X_new])  # 5 % taught
+    quietly(lambda: corrector.certify(traffic))  # a TrainingRowsWarning is an error
+
+
 def test_where_nothing_is_right_the_certificate_stays(outbreak):
     corrector = fitted(outbreak)
     before = corrector.rules_.certificate()

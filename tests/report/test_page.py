@@ -17,6 +17,7 @@ from rarecorrect import ErrorCorrector, TrainingRowsWarning
 from rarecorrect.blocks import array_blocks
 from rarecorrect.metrics import correction_report
 from rarecorrect.off_switch import SWITCHED_OFF, VARIABLE
+from rarecorrect.outcome import Outcome
 from rarecorrect.plot import SeparabilityDisplay
 from rarecorrect.report import html
 from rarecorrect.streaming import room
@@ -102,6 +103,21 @@ def test_rows_of_the_fit_are_known_again_and_said(outbreak, small):
         new = html(small.corrector, small.X, small.y)
     assert "A part of the cases is not new" in some
     assert "not new" not in new and "too good" not in new
+
+
+def test_rows_of_a_fit_from_blocks_are_counted_by_the_part_that_is_known(
+    outbreak, monkeypatch
+):
+    monkeypatch.setattr(room, "MOST_BACKGROUND", 100)
+    corrector = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
+    corrector.fit_blocks(array_blocks(outbreak.X, outbreak.y))
+    whole = Outcome.of(corrector, outbreak.X, outbreak.y)
+    assert whole.taught_share + whole.calibrated_share == pytest.approx(1)
+    part = Outcome.of(corrector, outbreak.X[:400], outbreak.y[:400])
+    assert part.taught_share == pytest.approx(whole.taught_share, abs=0.1)
+    assert part.taught_share + part.calibrated_share <= 1
+    new = Outcome.of(corrector, outbreak.X_new, outbreak.y_new)
+    assert new.taught_share == new.calibrated_share == 0
 
 
 def test_without_cases_it_tells_what_the_corrector_keeps(small):
