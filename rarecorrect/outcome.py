@@ -15,6 +15,7 @@ from sklearn.utils.multiclass import unique_labels
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.explain import Explanations, explanations
 from rarecorrect.features import Reading
+from rarecorrect.ledger import fingerprint_of_rows
 from rarecorrect.metrics import (
     CorrectionReport,
     as_labels,
@@ -189,8 +190,18 @@ class Outcome:
 
     @cached_property
     def calibrated_share(self) -> float:
-        """Share of the rows that set the threshold in the fit."""
-        return known_share(self.corrector._calibrated, *self._keys)
+        """Share of the rows that set the threshold.
+
+        Those of the fit are known one by one, those of a later ``certify`` as a whole.
+        """
+        Z, right = self.reading.features, self.right
+        marks = {entry.fingerprint for entry in self.corrector.rules_.current}
+        found = known_share(self.corrector._calibrated, *self._keys)
+        if fingerprint_of_rows(Z) in marks:  # without labels all rows certify
+            return 1.0
+        if right.any() and fingerprint_of_rows(Z[right]) in marks:
+            return max(found, float(right.mean()))
+        return found
 
     @cached_property
     def _keys(self) -> tuple[FloatArray, Any]:

@@ -120,6 +120,22 @@ def test_rows_of_a_fit_from_blocks_are_counted_by_the_part_that_is_known(
     assert new.taught_share == new.calibrated_share == 0
 
 
+@pytest.mark.parametrize("labelled", [True, False])
+def test_rows_that_certified_later_are_known_again_as_a_whole(outbreak, labelled):
+    corrector = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
+    corrector.fit(outbreak.X, outbreak.y)
+    order = np.random.default_rng(0).permutation(1200)
+    X, y = outbreak.X_new[order], outbreak.y_new[order]
+    asked = (corrector, outbreak.X_new, outbreak.y_new)
+    assert Outcome.of(*asked).calibrated_share == 0
+    corrector.set_params(legacy_accuracy=0.55).certify(X, y if labelled else None)
+    right = np.mean(corrector.estimator_.predict(X) == y)
+    wanted = right if labelled else 1.0
+    assert Outcome.of(*asked).calibrated_share == pytest.approx(wanted)
+    with pytest.warns(TrainingRowsWarning, match="% set the cut"):
+        html(*asked)
+
+
 def test_without_cases_it_tells_what_the_corrector_keeps(small):
     told = html(small.corrector)
     reader = Reader(told)
