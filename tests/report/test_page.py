@@ -205,6 +205,7 @@ def test_a_book_that_is_switched_off_promises_and_denies_nothing(small, monkeypa
         assert SWITCHED_OFF in text
         assert "Nothing is promised, and nothing is changed" in text
         assert "at most 10 %" not in text and "not separable" not in text
+        assert "What it does not promise" not in text
         assert "not known: corrections are switched off" in text
     rule = small.corrector.rules_.rules[-1].name
     assert Reader(html(small.corrector)).row(rule)[-1] == "not known"
