@@ -106,8 +106,8 @@ class BookDiff:
         if one != other:
             lines.append(f"certificate: {one or 'none'} -> {other or 'none'}")
         if self.value[0] != self.value[1]:
-            a, b = ("nothing" if v is None else f"feature {v}" for v in self.value)
-            lines.append(f"at stake: {a} -> {b}")
+            pair = ["nothing" if v is None else f"feature {v}" for v in self.value]
+            lines.append("at stake: " + " -> ".join(pair))
         return "\n".join(lines) or "no difference"
 
 

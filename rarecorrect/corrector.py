@@ -1,10 +1,15 @@
-"""ErrorCorrector: a hot-fix with a certificate around a classifier in service."""
+"""ErrorCorrector: a hot-fix with a certificate around a classifier in service.
+
+Long on purpose: it is the one class that users meet, and what every verb takes, gives
+and refuses is written at the verb.  Half of the lines are that; the other half passes
+on to the modules that are imported here, where each idea is.
+"""
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Self
 
@@ -347,9 +352,7 @@ default="all"
             `value` that is no feature.
         """
         check_parameters(self.get_params(deep=False))
-        X = indexable(X)[0]
-        validate_data(self, X, skip_check_array=True)
-        refuse_one_dimension(X)
+        X = self._checked(X, reset=True)
         y = check_labels(X, y)
         side = side_of(
             len(y),
@@ -367,26 +370,12 @@ default="all"
         terms, rng = self._terms(), np.random.default_rng(self._seed)
         unseen = self._settle_estimator(X, y, weight, side, rng)
         reading, roles = self._assign(X, y, unseen, side, terms, rng)
-        self._value()  # refuses what is no feature before anything is learnt
         rules, refused = self._learn(reading, y, weight, roles, side)
-        # what rules read: a model, columns, and whatever was learnt to make them
-        self._read_from = origin(*self.features_.parts_)
         strata = self._strata(reading.labels, side.segment)
-        book = RuleBook(
-            budgets=terms.budgets,
-            origin=self._origin(),
-            value=self._value(),
-            feature_names=tuple(map(str, self.features_.names_)),
-            background=self._background(reading, weight, roles, strata, side),
-        ).extend(*rules)
+        background = self._background(reading, weight, roles, strata, side)
+        book = self._first_book(rules, background)
         entries = terms.first_entries(book, reading, roles, strata=strata, side=side)
-        self.calibration_indices_ = roles.calibration
-        background = roles.background
-        # by these, rows of the fit are known again; errors by what their rules hold
-        self._taught = row_keys(reading.features[background])
-        self._calibrated = row_keys(reading.features[roles.calibration])
-        # what contributions are counted from, see explain
-        self._usual = Usual.of(reading.features[background], reading.labels[background])
+        self._know_again(reading, roles)
         # the fitted book is the first version: there is nothing before it to undo
         self.rules_ = book.certified_by(*entries).as_first("fit")
         right = reading.labels == y
@@ -564,13 +553,7 @@ default="all"
                 seen.add(start, *self._read_to_fit(start, chunk, seen))
             fitting = seen.fitting_rows(keep_errors=self.keep_errors)
             rules, refused = self._learn_from(fitting)
-            self._read_from = origin(*self.features_.parts_)
-            book = RuleBook(
-                budgets=terms.budgets,
-                origin=self._origin(),
-                feature_names=tuple(map(str, self.features_.names_)),
-                value=self._value(),
-            ).extend(*rules)
+            book = self._first_book(rules)
             most_kept = self.reservoir if self.ledger else 0
             calibrated = seen.calibrated(book, most_kept=most_kept)
         background = seen.background(
@@ -935,8 +918,8 @@ default="all"
         -------
         ndarray of shape (n_rows,)
         """
-        corrections = Corrections.of(self.rules_, *self._asked(X, segment))
-        return corrections.labels(self.classes_)
+        reading, strata = self._asked(X, segment)
+        return Corrections.of(self.rules_, reading, strata).labels(self.classes_)
 
     @available_if(_legacy_has("predict_proba"))
     def predict_proba(
@@ -1343,11 +1326,20 @@ default="all"
             # rows of calibration groups that do not calibrate teach nothing either
             return np.sort(np.concatenate([roles.errors, roles.background]))
 
+        return self._read_first(X, y, fitting_rows), assigned[0]
+
+    def _read_first(
+        self, X: Any, y: Array, fitting_rows: Callable[[Array], Indices]
+    ) -> Reading:
+        """Settle what rules read, on the first rows."""
         self.features_ = FeatureExtractor(self.estimator_, self.features)
         reading = self.features_.fit_read(X, fitting_rows)
+        # a model, columns, and whatever was learnt to make them
+        self._read_from = origin(*self.features_.parts_)
+        self._value()  # refuses what is no feature before anything is learnt
         self.classes_ = unique_labels(self.features_.classes_, y)
         self.probe_ = Probe.of(X, self.estimator_, self._seed)
-        return reading, assigned[0]
+        return reading
 
     def _learn(
         self,
@@ -1407,19 +1399,37 @@ default="all"
         )
         if start == 0:
             validate_data(self, X, skip_check_array=True)
-            self.features_ = FeatureExtractor(self.estimator_, self.features)
-            reading = self.features_.fit_read(
+            reading = self._read_first(
                 X,
+                y,
                 lambda labels: np.flatnonzero(
                     ~seen.calibrating(0, np.asarray(labels == y), side)
                 ),
             )
-            self.classes_ = unique_labels(self.features_.classes_, y)
-            self.probe_ = Probe.of(X, self.estimator_, self._seed)
         else:
             reading = self._read(X)
             self.classes_ = unique_labels(self.classes_, y)
         return reading, y, side, self._strata(reading.labels, side.segment)
+
+    def _first_book(
+        self, rules: list[Rule], background: Background | None = None
+    ) -> RuleBook:
+        return RuleBook(
+            budgets=self._terms().budgets,
+            origin=self._origin(),
+            value=self._value(),
+            feature_names=tuple(map(str, self.features_.names_)),
+            background=background,
+        ).extend(*rules)
+
+    def _know_again(self, reading: Reading, roles: Roles) -> None:
+        """Keep what rows of the fit are known by; errors by what their rules hold."""
+        self.calibration_indices_ = roles.calibration
+        background = roles.background
+        self._taught = row_keys(reading.features[background])
+        self._calibrated = row_keys(reading.features[roles.calibration])
+        # what contributions are counted from, see explain
+        self._usual = Usual.of(reading.features[background], reading.labels[background])
 
     def _background(
         self,
@@ -1572,10 +1582,13 @@ default="all"
             print(self.report_)  # noqa: T201 - asked for
 
     def _read(self, X: Any) -> Reading:
+        return self.features_.read(self._checked(X, reset=False))
+
+    def _checked(self, X: Any, *, reset: bool) -> Any:
         X = indexable(X)[0]
         refuse_one_dimension(X)
-        validate_data(self, X, reset=False, skip_check_array=True)
-        return self.features_.read(X)
+        validate_data(self, X, reset=reset, skip_check_array=True)
+        return X
 
     def _strata(self, labels: Array, segment: Array | None) -> Array | None:
         return strata_of(labels, segment, self.per)

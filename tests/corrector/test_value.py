@@ -186,3 +186,16 @@ def test_blocks_are_weighed_too(data):
     certified = streamed.set_params(max_damage=0.02).certify_blocks([again])
     assert certified.rules_.certified
     assert certified.trace(again[0])["changed"].any()
+
+
+def test_blocks_are_not_read_for_a_value_that_is_no_feature(data):
+    asked = []
+
+    def blocks():
+        for number in range(40):
+            asked.append(number)
+            yield data
+
+    with pytest.raises(ValueError, match="value='money' is none of the 3 features"):
+        corrector("money").fit_blocks(blocks())
+    assert 0 < len(asked) < 20
