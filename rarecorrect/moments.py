@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.array_api import as_numpy, beside, namespace_of, take, widest_float
+
 FloatArray = npt.NDArray[np.float64]
 
 BLOCK_ROWS = 8192
@@ -76,8 +78,8 @@ class Moments:
 
         Parameters
         ----------
-        rows : ndarray of shape (n_rows, n_features)
-            float32 or float64.
+        rows : array of shape (n_rows, n_features)
+            float32 or float64, of any library that scikit-learn dispatches to.
         sample_weight : ndarray of shape (n_rows,), optional
             Not negative; weight ``k`` counts a row ``k`` times.
 
@@ -88,7 +90,7 @@ class Moments:
         total = cls.empty(rows.shape[1])
         for part in row_blocks(rows.shape[0]):
             w = None if sample_weight is None else sample_weight[part]
-            total = total.merge(cls._of_block(rows[part], w))
+            total = total.merge(cls._of_block(rows[part, :], w))
         return total
 
     @classmethod
@@ -103,8 +105,8 @@ class Moments:
 
         Parameters
         ----------
-        rows : ndarray of shape (n_rows, n_features)
-            float32 or float64.
+        rows : array of shape (n_rows, n_features)
+            float32 or float64, of any library that scikit-learn dispatches to.
         codes : ndarray of int of shape (n_rows,)
             ``0 ... n_codes - 1``: the set that a row belongs to.
         n_codes : int
@@ -124,35 +126,38 @@ class Moments:
         """
         totals = [cls.empty(rows.shape[1]) for _ in range(n_codes)]
         for part in row_blocks(rows.shape[0]):
-            block, block_codes = rows[part], codes[part]
+            block, block_codes = rows[part, :], codes[part]
             for code in np.flatnonzero(np.bincount(block_codes)):
-                inside = block_codes == code
+                inside = np.flatnonzero(block_codes == code)
                 w = None if sample_weight is None else sample_weight[part][inside]
-                whole = inside.all()
-                found = cls._of_block(block if whole else block[inside], w)
+                whole = inside.size == block_codes.size
+                found = cls._of_block(block if whole else take(block, inside), w)
                 totals[code] = totals[code].merge(found)
         return totals
 
     @classmethod
-    def _of_block(
-        cls, block: npt.NDArray[Any], weight: npt.NDArray[Any] | None
-    ) -> Moments:
+    def _of_block(cls, block: Any, weight: npt.NDArray[Any] | None) -> Moments:
+        """Products where the rows are; the moments themselves are NumPy's."""
+        xp, device = namespace_of(block)
         if weight is None:
-            w = np.ones(block.shape[0], dtype=block.dtype)
+            w = xp.ones(block.shape[0], dtype=block.dtype, device=device)
             total = float(block.shape[0])
         else:
             w = weight.astype(np.float64)
             total = float(w.sum())
             if total == 0:
                 return cls.empty(block.shape[1])
+            w = beside(w, block)
         # in the dtype of the rows: any centre close to the mean serves
-        mean = ((w @ block) / total).astype(block.dtype)
+        mean = xp.asarray(_mean(block, w, total), dtype=block.dtype)
         centred = block - mean
-        left = centred if weight is None else centred * w.astype(block.dtype)[:, None]
-        product = left.T @ centred
-        rest = (w @ centred) / total
-        centre = mean.astype(np.float64) + rest
-        scatter = product.astype(np.float64) - total * np.outer(rest, rest)
+        left = centred
+        if weight is not None:
+            left = centred * xp.asarray(w, dtype=block.dtype)[:, None]
+        product = as_numpy(left.T @ centred, dtype=np.float64)
+        rest = as_numpy(_mean(centred, w, total))
+        centre = as_numpy(mean, dtype=np.float64) + rest
+        scatter = product - total * np.outer(rest, rest)
         return cls(total, centre, scatter)
 
     def merge(self, other: Moments) -> Moments:
@@ -234,6 +239,12 @@ class Moments:
         return np.asarray(np.maximum(np.diag(self.covariance), 0.0))
 
 
+def _mean(rows: Any, w: Any, total: float) -> Any:
+    """Weighted mean of rows, in the dtype of the weights."""
+    xp, _ = namespace_of(rows)
+    return (w @ xp.asarray(rows, dtype=w.dtype)) / total
+
+
 def project(rows: npt.NDArray[Any], weights: FloatArray) -> FloatArray:
     """Product of rows and weights in float64, whatever the dtype of the rows.
 
@@ -244,12 +255,14 @@ def project(rows: npt.NDArray[Any], weights: FloatArray) -> FloatArray:
 
     Parameters
     ----------
-    rows : ndarray of shape (n_rows, n_features), float
+    rows : array of shape (n_rows, n_features), float
+        Of any library that scikit-learn dispatches to.
     weights : ndarray of shape (n_features,) or (n_features, n_projections)
 
     Returns
     -------
-    ndarray of shape (n_rows,) or (n_rows, n_projections), float64
+    array of shape (n_rows,) or (n_rows, n_projections), float64
+        Where the rows are; float32 on a device that has no float64.
 
     Examples
     --------
@@ -261,10 +274,14 @@ def project(rows: npt.NDArray[Any], weights: FloatArray) -> FloatArray:
     -167772.0
     """
     n_rows, n_features = rows.shape
-    found = np.empty((n_rows, *weights.shape[1:]))
+    xp, device = namespace_of(rows)
+    w, dtype = beside(weights, rows), widest_float(rows)
+    found = xp.empty((n_rows, *weights.shape[1:]), dtype=dtype, device=device)
     for part in row_blocks(n_rows, max(1, _BLOCK_NUMBERS // max(1, n_features))):
-        found[part] = rows[part] @ weights
-    return found
+        block = rows[part, :]
+        # NumPy widens in its product, the same for rows of every memory layout
+        found[part, ...] = (block if xp is np else xp.asarray(block, dtype=dtype)) @ w
+    return found  # type: ignore[no-any-return]
 
 
 def row_blocks(n_rows: int, block_rows: int = BLOCK_ROWS) -> Iterator[slice]:

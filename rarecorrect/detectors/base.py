@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets, unique_labels
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from rarecorrect._compat import check_sample_weight
+from rarecorrect.array_api import as_numpy, beside, namespace_of
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -83,10 +84,15 @@ class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
         Returns
         -------
         ndarray of shape (n_rows,)
+            With ``array_api_dispatch``, an array of the library and device of `X`.
         """
         check_is_fitted(self)
-        rows = validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
-        return self._score(rows)
+        xp, _ = namespace_of(X)
+        rows = validate_data(self, X, reset=False, dtype=[xp.float64, xp.float32])
+        if self._rows_stay:
+            return self._score(rows)
+        scores: FloatArray = beside(self._score(as_numpy(rows)), rows)
+        return scores
 
     def predict(self, X: npt.ArrayLike) -> Array:
         """Label of every row: ``decision_function > 0`` marks errors.
@@ -98,14 +104,21 @@ class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
         Returns
         -------
         ndarray of shape (n_rows,)
+            With ``array_api_dispatch``, numbers are where `X` is.
         """
-        positive = self.decision_function(X) > 0
-        return np.asarray(self.classes_[positive.astype(int)])
+        positive = as_numpy(self.decision_function(X)) > 0
+        labels: Array = beside(self.classes_[positive.astype(int)], X)
+        return labels
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
+
+    @property
+    def _rows_stay(self) -> bool:
+        """Whether rows of other libraries are worked on where they are."""
+        return False
 
     @abstractmethod
     def _check_parameters(self) -> None:
@@ -134,12 +147,17 @@ class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
         classes: Any = None,
     ) -> tuple[Array, Mask, FloatArray | None]:
         """Rows, which of them are errors, and their weights if there are any."""
+        xp, _ = namespace_of(X)
         rows, labels = validate_data(
-            self, X, y, reset=reset, dtype=[np.float64, np.float32]
+            self, X, y, reset=reset, dtype=[xp.float64, xp.float32]
         )
+        if not self._rows_stay:
+            rows = as_numpy(rows)
+        labels = as_numpy(labels)
         check_classification_targets(labels)
         if reset:
-            self.classes_ = unique_labels(labels if classes is None else classes)
+            known = labels if classes is None else as_numpy(classes)
+            self.classes_ = unique_labels(known)
         if self.classes_.size != 2:
             raise ValueError(
                 "Only binary classification is supported: a detector needs right "
@@ -151,7 +169,10 @@ class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
         w = None
         if sample_weight is not None:
             w = check_sample_weight(
-                sample_weight, rows, dtype=np.float64, ensure_non_negative=True
+                as_numpy(sample_weight),
+                labels,
+                dtype=np.float64,
+                ensure_non_negative=True,
             )
         return rows, labels == self.classes_[1], w
 

@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.utils.metaestimators import available_if
 
+from rarecorrect.array_api import beside
 from rarecorrect.detectors.base import BinaryDetector
 from rarecorrect.moments import Moments, project, row_blocks
 from rarecorrect.tail_scale import TailScale
@@ -80,6 +81,12 @@ class FisherDetector(BinaryDetector):
     right decisions by their shrunk covariance.  `predict` is ``decision_function > 0``,
     half-way between the projected means; a certified threshold comes from
     :mod:`rarecorrect.certify`.
+
+    With ``sklearn.set_config(array_api_dispatch=True)`` that pass and that product run
+    on torch tensors and other arrays where they are, and scores stay there.  What is
+    fitted is NumPy's, on the CPU: the eigenvectors of one matrix, in float64 whatever
+    the device has.  So a detector scores rows of every library and device, and is saved
+    and exported as any other.  Several clusters and the sphere take rows to the CPU.
 
     References
     ----------
@@ -249,6 +256,10 @@ class FisherDetector(BinaryDetector):
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")  # not before both classes were seen
 
+    @property
+    def _rows_stay(self) -> bool:
+        return _mergeable(self)
+
     def _fit(
         self, X: npt.NDArray[Any], is_error: npt.NDArray[np.bool_], w: Any
     ) -> None:
@@ -372,11 +383,11 @@ class FisherDetector(BinaryDetector):
         self._offset = float(np.mean(means))
 
     def _project(self, X: npt.NDArray[Any]) -> FloatArray:
-        scores = project(X, self.coef_.T) + self.intercept_
+        scores: FloatArray = project(X, self.coef_.T) + beside(self.intercept_, X)
         if self.sphere:
             norms = np.linalg.norm(self.whitening_.transform(X), axis=1, keepdims=True)
             scores = scores / np.maximum(norms, 1e-300)
-        return np.asarray(scores)
+        return scores
 
     def _dispatch(self, X: npt.NDArray[Any], projected: FloatArray) -> FloatArray:
         scaled = np.column_stack(
