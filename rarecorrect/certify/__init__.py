@@ -9,6 +9,9 @@ which :math:`P(\mathrm{Bin}(n, \varepsilon) \le k) \le \delta`, every :math:`t \
 s_{(k+1)}` changes more than a share :math:`\varepsilon` of the right decisions in at
 most a share :math:`\delta` of all calibration samples, whatever the distribution.
 
+Scores may be of any library that scikit-learn dispatches to; they are sorted by NumPy,
+on the CPU, and a certificate holds plain numbers.
+
 References
 ----------
 S. S. Wilks, "Determination of sample sizes for setting tolerance limits", Annals of

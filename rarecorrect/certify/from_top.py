@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.stats import hypergeom
 
+from rarecorrect.array_api import as_numpy
 from rarecorrect.certify.certificate import Certificate
 from rarecorrect.certify.exact_rule import (
     allowed_exceedances,
@@ -299,7 +300,7 @@ def _labels(
     """Which rows are labelled, and which of these are right."""
     if right is None:
         return np.zeros(n, dtype=bool), np.zeros(n, dtype=bool)
-    given = np.asarray(right, dtype=object)
+    given = as_numpy(right, dtype=object)
     same_length(given, n, "right")
     known = ~pd.isna(given)
     is_right = np.zeros(n, dtype=bool)

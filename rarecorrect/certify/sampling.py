@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.array_api import as_numpy
+
 FloatArray = npt.NDArray[np.float64]
 
 
@@ -43,7 +45,7 @@ def thin(
     >>> kept.tolist()
     [True, True, False]
     """
-    w = np.asarray(weights, dtype=float)
+    w = as_numpy(weights, dtype=float)
     _check_weights(w, n)
     top = w.max(initial=0.0)
     return np.asarray(np.random.default_rng(random_state).random(n) * top < w)
@@ -77,7 +79,7 @@ def one_per_group(
     >>> one_per_group(["a", "a", "b"], 3, random_state=0).size
     2
     """
-    labels = np.asarray(groups)
+    labels = as_numpy(groups)
     same_length(labels, n, "groups")
     order = np.random.default_rng(random_state).permutation(n)
     _, first = np.unique(labels[order], return_index=True)
@@ -117,9 +119,9 @@ def independent(
     [1.0, 3.0]
     """
     n, rng = values.size, np.random.default_rng(random_state)
-    names = np.zeros(n) if groups is None else np.asarray(groups)
+    names = np.zeros(n) if groups is None else as_numpy(groups)
     weights = (
-        np.ones(n) if sampling_weight is None else np.asarray(sampling_weight, float)
+        np.ones(n) if sampling_weight is None else as_numpy(sampling_weight, float)
     )
     same_length(names, n, "groups")
     _check_weights(weights, n)

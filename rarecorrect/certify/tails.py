@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.array_api import as_numpy
 from rarecorrect.certify.sampling import same_length
 from rarecorrect.certify.thresholds import check_scores
 
@@ -65,7 +66,7 @@ class ScoreTails:
         """
         if most < 1:
             raise ValueError(f"most must be 1 or more, got {most}")
-        values, names = check_scores(scores), np.asarray(parts)
+        values, names = check_scores(scores), as_numpy(parts)
         same_length(names, values.size, "parts")
         codes = np.unique(names, return_inverse=True)[1]
         order = np.lexsort((-values, codes))

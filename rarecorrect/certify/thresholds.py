@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.array_api import as_numpy
 from rarecorrect.certify.budget import Budget, budget_of
 from rarecorrect.certify.certificate import Certificate
 from rarecorrect.certify.exact_rule import (
@@ -132,12 +133,12 @@ def stratified_thresholds(
     >>> {label: round(c.threshold, 2) for label, c in found.items()}
     {0: 998.0, 1: 999.0}
     """
-    values, labels = check_scores(scores), np.asarray(strata)
+    values, labels = check_scores(scores), as_numpy(strata)
     same_length(labels, values.size, "strata")
     found = list(dict.fromkeys(sorted(labels.tolist(), key=_sort_key)))
     level = sidak_level(confidence_level, max(1, len(found)))
     whole = {"groups": groups, "sampling_weight": sampling_weight}
-    arrays = {k: None if v is None else np.asarray(v) for k, v in whole.items()}
+    arrays = {k: None if v is None else as_numpy(v) for k, v in whole.items()}
     certificates = {}
     for label in found:
         inside = labels == label
@@ -257,7 +258,7 @@ def daily_threshold(
     >>> bool(np.bincount(days[scores > c.threshold]).max() <= 5)
     True
     """
-    values, labels = check_scores(scores), np.asarray(days)
+    values, labels = check_scores(scores), as_numpy(days)
     same_length(labels, values.size, "days")
     if cap < 0 or int(cap) != cap:
         raise ValueError(f"cap must be a whole number of alerts, 0 or more, got {cap}")
@@ -364,7 +365,7 @@ def check_scores(scores: npt.ArrayLike) -> FloatArray:
     >>> check_scores([1, float("inf")]).tolist()
     [1.0, inf]
     """
-    values = np.asarray(scores, dtype=float)
+    values = as_numpy(scores, dtype=float)
     if values.ndim != 1:
         raise ValueError(f"scores must have one dimension, got shape {values.shape}")
     bad = np.isnan(values)
