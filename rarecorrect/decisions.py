@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect.moments import project, row_blocks
+from rarecorrect.array_api import as_numpy, beside, is_elsewhere, namespace_of, take
+from rarecorrect.moments import BLOCK_ROWS, project, row_blocks
 from rarecorrect.rule import Rule
 
 Array = npt.NDArray[Any]
@@ -18,8 +19,9 @@ FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
 _OVERFLOWS = 1e37  # sums of such terms may leave the range of float32
-_VANISHES = np.float32(1e-18)  # smaller squares may leave it, too
+_VANISHES = 1e-18  # smaller squares may leave it, too
 _BLOCK_ROWS = 1024  # of a first look in float32: a cache holds them
+_FEW = 1 / 64  # of the rows of a block: cheaper looked at again than bounded again
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,7 +123,7 @@ def above_raw_threshold(
         [[_raw_limit(rule, t) for rule in rules] for t in distinct.tolist()]
     )
     rows = _suspects(rules, Z, limits.min(axis=0))
-    raw = _raw_scores(rules, Z[rows])
+    raw = _raw_scores(rules, as_numpy(take(Z, rows)))
     exceeds = raw > (limits[0] if codes is None else limits[codes[rows]])
     for i in np.flatnonzero(exceeds.any(axis=0)).tolist():
         above[rows] |= exceeds[:, i] & rules[i].effective(labels[rows])
@@ -183,33 +185,78 @@ def raw_limits(rules: Sequence[Rule], labels: Array, threshold: float) -> FloatA
     return limits
 
 
-def _suspects(rules: Sequence[Rule], Z: Array, limits: FloatArray) -> Indices | slice:
+def _suspects(rules: Sequence[Rule], Z: Any, limits: FloatArray) -> Indices | slice:
     """Rows that may exceed a raw limit of some rule.
 
     In float32 a product is cheaper than in float64, and its error is bounded by
     ``(p + 1) eps sum |z| |w|`` for p features: what stays below a limit by more than
-    that needs no second look.
+    that needs no second look.  The sum is bounded in turn by the length of a block of
+    rows or, where columns are of different sizes, by the lengths of its columns.
     """
     n_rows, n_features = Z.shape
-    narrow = Z.dtype == np.float32 and all(rule.coef is not None for rule in rules)
-    if not narrow or n_rows < _BLOCK_ROWS:
+    xp, _ = namespace_of(Z)
+    linear = all(rule.coef is not None for rule in rules)
+    cheaper = is_elsewhere(Z) or Z.dtype == np.float32
+    if not linear or not cheaper or n_rows < _BLOCK_ROWS:
         return slice(None)
     weights = linear_forms(rules, n_features)
-    single = weights.astype(np.float32)
-    rounding = 2 * (n_features + 1) * np.finfo(np.float32).eps
+    narrow = xp.asarray(beside(weights, Z), dtype=Z.dtype)
     least = limits - [rule.intercept for rule in rules]
+    rounding = 2 * (n_features + 1) * float(xp.finfo(Z.dtype).eps)
+    by_length, by_column = np.linalg.norm(weights, axis=0), np.abs(weights)
     found = np.zeros(n_rows, dtype=bool)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN is suspect
-        for part in row_blocks(n_rows, _BLOCK_ROWS):
-            block = Z[part]
-            # at least the largest of each column; squares of the smallest may vanish
-            longest = np.sqrt(np.einsum("ij,ij->j", block, block)) + _VANISHES
-            size = longest.astype(float) @ np.abs(weights)
-            error = np.where(size < _OVERFLOWS, rounding * size, np.inf)
-            below = block @ single <= least - error
-            if not below.all():
-                found[part] = ~below.all(axis=1)
+        for part in row_blocks(n_rows, BLOCK_ROWS if is_elsewhere(Z) else _BLOCK_ROWS):
+            block = Z[part, :]
+            size = _length(block) * by_length  # brings the block into the cache
+            product = block @ narrow
+            suspects = _not_below(product, least - _error(rounding * size))
+            if np.count_nonzero(suspects) > _FEW * suspects.size:
+                size = _column_lengths(block) @ by_column
+                suspects = _not_below(product, least - _error(rounding * size))
+            found[part] = suspects
     return np.flatnonzero(found)
+
+
+def _error(size: FloatArray) -> FloatArray:
+    """Error of sums of this size; unbounded where they may leave the range."""
+    return np.where(size < _OVERFLOWS, size, np.inf)
+
+
+def _not_below(product: Any, bounds: FloatArray) -> npt.NDArray[np.bool_]:
+    """Rows with a product that is not at most its bound, NaN among them."""
+    xp, _ = namespace_of(product)
+    below = product <= beside(bounds, product)
+    if bool(xp.all(below)):  # of most blocks
+        return np.zeros(product.shape[0], dtype=bool)
+    return np.asarray(~as_numpy(xp.all(below, axis=1)))
+
+
+def _length(block: Any) -> float:
+    """Euclidean length of all entries; squares of the smallest may vanish."""
+    xp, _ = namespace_of(block)
+    flat = xp.reshape(block, (-1,))
+    # entries as small as this in every feature are as long together
+    return math.sqrt(float(flat @ flat)) + _VANISHES * math.sqrt(block.shape[1])
+
+
+def _column_lengths(block: Any) -> FloatArray:
+    """Of each column, at least its largest entry that is finite.
+
+    Rows that hold another one are known by their product.
+    """
+    xp, _ = namespace_of(block)
+
+    def lengths(entries: Any) -> Array:
+        if xp is not np:
+            return as_numpy(xp.linalg.vector_norm(entries, axis=0))
+        squares: Array = np.einsum("ij,ij->j", entries, entries)  # without a copy
+        return np.sqrt(squares)
+
+    found = lengths(block)
+    if not np.isfinite(found).all():
+        found = lengths(xp.where(xp.isfinite(block), block, xp.zeros_like(block)))
+    return np.asarray(found.astype(float) + _VANISHES)
 
 
 def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:

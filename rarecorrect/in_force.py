@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rarecorrect import clock
+from rarecorrect.array_api import as_numpy, take
 from rarecorrect.certify import Certificate
 from rarecorrect.decisions import Decisions, above_raw_threshold
 from rarecorrect.ledger import LedgerEntry
@@ -294,7 +295,8 @@ class InForce:
         Parameters
         ----------
         Z, labels, strata
-            As in :meth:`decide`.
+            As in :meth:`decide`; `Z` may lie elsewhere, see
+            :mod:`rarecorrect.array_api`: what few rows need is fetched.
 
         Returns
         -------
@@ -304,14 +306,15 @@ class InForce:
             Position of the rule among :attr:`rules`.
         """
         if self.value is not None:  # amounts move the raw threshold from row to row
-            every = self.decide(Z, labels, strata)
+            every = self.decide(as_numpy(Z), labels, strata)
             rows = np.flatnonzero(every.fires)
             return rows, every.winner[rows]
         rules, thresholds = self.active, self._thresholds(len(labels), strata)
         rows = np.flatnonzero(above_raw_threshold(rules, Z, labels, thresholds))
         if rows.size == 0:
             return rows, rows
-        found = Decisions.of(rules, Z[rows], labels[rows], thresholds[rows])
+        few = as_numpy(take(Z, rows))
+        found = Decisions.of(rules, few, labels[rows], thresholds[rows])
         return rows[found.fires], self._places(rules)[found.winner[found.fires]]
 
     def _now(self, state: str) -> tuple[Rule, ...]:
