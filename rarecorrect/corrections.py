@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from rarecorrect.array_api import as_numpy, take
 from rarecorrect.features import Reading
 from rarecorrect.ranking import (
     as_probabilities,
@@ -112,8 +113,8 @@ class Corrections:
         kept = relabels[self.winner] if self.rows.size else np.zeros(0, dtype=bool)
         rows, winner = self.rows[kept], self.winner[kept]
         to = np.searchsorted(classes, [rule.to for rule in rules])
-        Z, labels = self.reading.features[rows], self.reading.labels[rows]
-        score = self.book.decide(Z, labels).score
+        Z = as_numpy(take(self.reading.features, rows))
+        score = self.book.decide(Z, self.reading.labels[rows]).score
         found = corrected_probabilities(
             as_probabilities(self.reading.scores, shares=shares),
             np.searchsorted(classes, legacy_classes),

@@ -36,6 +36,7 @@ from rarecorrect._compat import (
     check_sample_weight,
     safe_indexing,
 )
+from rarecorrect.array_api import as_numpy, beside
 from rarecorrect.background import Background, Reservoir
 from rarecorrect.blocks import Block, chunks
 from rarecorrect.calibration import Terms
@@ -105,7 +106,7 @@ def _legacy_has(*names: str) -> Any:
 
 def _ids(case_id: Any) -> list[Any]:
     """Ids as Python values; one alone is a list of one."""
-    return [] if case_id is None else np.ravel(np.asarray(case_id)).tolist()
+    return [] if case_id is None else np.ravel(as_numpy(case_id)).tolist()
 
 
 def _index_of(X: Any) -> Any:
@@ -365,7 +366,7 @@ default="all"
         )
         weight = sample_weight
         if weight is not None:
-            weight = check_sample_weight(weight, np.empty((len(y), 1)))
+            weight = check_sample_weight(as_numpy(weight), np.empty((len(y), 1)))
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         terms, rng = self._terms(), np.random.default_rng(self._seed)
         unseen = self._settle_estimator(X, y, weight, side, rng)
@@ -459,7 +460,7 @@ default="all"
         terms = self._terms()
         book = self.rules_.under(terms.budgets, self._origin(), self._value())
         scores = book.decide(reading.features, reading.labels, strata).score
-        if y is not None and np.any(pd.isna(np.asarray(y, dtype=object))):
+        if y is not None and np.any(pd.isna(as_numpy(y, dtype=object))):
             known = self._known_right(reading, y, side)
             self._warn_if_taught(row_keys(reading.features))
             entries = [terms.entry_from_top(book, reading, scores, known)]
@@ -917,9 +918,12 @@ default="all"
         Returns
         -------
         ndarray of shape (n_rows,)
+            With ``array_api_dispatch``, numbers are where `X` is, here and below.
         """
-        reading, strata = self._asked(X, segment)
-        return Corrections.of(self.rules_, reading, strata).labels(self.classes_)
+        reading, strata = self._asked_there(X, segment)
+        after = Corrections.of(self.rules_, reading, strata).labels(self.classes_)
+        labels: Array = beside(after, X)
+        return labels
 
     @available_if(_legacy_has("predict_proba"))
     def predict_proba(
@@ -943,7 +947,9 @@ default="all"
         -------
         ndarray of shape (n_rows, n_classes)
         """
-        return self._probabilities(*self._asked(X, segment))
+        found = self._probabilities(*self._asked_there(X, segment))
+        shares: FloatArray = beside(found, X)
+        return shares
 
     @available_if(_legacy_has("predict_proba", "decision_function"))
     def decision_function(
@@ -960,10 +966,13 @@ default="all"
         -------
         ndarray of shape (n_rows,) or (n_rows, n_classes)
         """
-        p = self._probabilities(*self._asked(X, segment))
+        p = self._probabilities(*self._asked_there(X, segment))
         p = np.maximum(p, np.finfo(float).tiny)
         log = np.log(p)
-        return log[:, 1] - log[:, 0] if p.shape[1] == 2 else log
+        scores: FloatArray = beside(
+            log[:, 1] - log[:, 0] if p.shape[1] == 2 else log, X
+        )
+        return scores
 
     def score(
         self,
@@ -1146,7 +1155,7 @@ default="all"
         return still_needed(
             self.rules_,
             reading,
-            column_or_1d(np.asarray(new_model.predict(X))),
+            column_or_1d(as_numpy(new_model.predict(X))),
             y,
             per=self.per,
             segment=side_of(len(reading.labels), segment=segment).segment,
@@ -1293,7 +1302,9 @@ default="all"
         options = {}
         if weight is not None and has_fit_parameter(model, "sample_weight"):
             options["sample_weight"] = weight[train]
-        self.estimator_ = model.fit(safe_indexing(X, train), y[train], **options)
+        self.estimator_ = model.fit(
+            safe_indexing(X, train), beside(y[train], X), **options
+        )
         return unseen
 
     def _assign(
@@ -1536,7 +1547,7 @@ default="all"
 
     def _known_right(self, reading: Reading, y: Any, side: Side) -> FloatArray:
         """1 where the legacy decision is right, 0 where not, NaN where nobody knows."""
-        given = column_or_1d(np.asarray(y, dtype=object))
+        given = column_or_1d(as_numpy(y, dtype=object))
         by_row = side.groups is None and side.calibration_weight is None
         if self.per is not None or not by_row:
             raise ValueError(
@@ -1582,6 +1593,11 @@ default="all"
             print(self.report_)  # noqa: T201 - asked for
 
     def _read(self, X: Any) -> Reading:
+        """Reading of rows that much is done with: in NumPy, wherever `X` is."""
+        reading = self._read_there(X)
+        return replace(reading, features=as_numpy(reading.features))
+
+    def _read_there(self, X: Any) -> Reading:
         return self.features_.read(self._checked(X, reset=False))
 
     def _checked(self, X: Any, *, reset: bool) -> Any:
@@ -1594,9 +1610,13 @@ default="all"
         return strata_of(labels, segment, self.per)
 
     def _asked(self, X: Any, segment: Any) -> tuple[Reading, Array | None]:
+        reading, strata = self._asked_there(X, segment)
+        return replace(reading, features=as_numpy(reading.features)), strata
+
+    def _asked_there(self, X: Any, segment: Any) -> tuple[Reading, Array | None]:
         if not hasattr(self, "rules_"):  # the check reads tags, dearer than one row
             check_is_fitted(self)
-        reading = self._read(X)
+        reading = self._read_there(X)
         side = side_of(len(reading.labels), segment=segment)
         return reading, self._strata(reading.labels, side.segment)
 

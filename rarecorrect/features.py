@@ -16,6 +16,13 @@ from sklearn.impute import SimpleImputer
 from sklearn.utils import column_or_1d
 
 from rarecorrect._compat import safe_indexing
+from rarecorrect.array_api import (
+    as_numpy,
+    beside,
+    is_elsewhere,
+    namespace_of,
+    widest_float,
+)
 from rarecorrect.legacy_model import keeps_fitted_state
 
 Array = npt.NDArray[Any]
@@ -45,7 +52,7 @@ class Reading:
         Decisions of the legacy model.
     scores : ndarray of shape (n_rows, n_classes) or (n_rows,), or None
         ``predict_proba`` of the model, or else its ``decision_function``, or None.
-    features : ndarray of shape (n_rows, n_features)
+    features : array of shape (n_rows, n_features)
         Rows that hold a value that is not finite are never changed.
 
     Examples
@@ -164,9 +171,7 @@ class FeatureExtractor:
         self.sources_ = self._resolve(X, walk)
         scores = self._scores(walk)
         labels = self._predicted(X)
-        self.classes_ = np.asarray(
-            getattr(self.estimator, "classes_", np.unique(labels))
-        )
+        self.classes_ = as_numpy(getattr(self.estimator, "classes_", np.unique(labels)))
         self.labels_from_scores_ = scores is not None and np.array_equal(
             self._labels_of(scores), labels
         )
@@ -179,7 +184,7 @@ class FeatureExtractor:
         }
         parts = self._parts(X, walk, scores)
         self.names_ = [name for _, names in parts for name in names]
-        Z = _side_by_side(parts)
+        Z = as_numpy(_side_by_side(parts))
         self._fit_imputer(Z, rows)
         return Reading(labels, scores, self._imputed(Z))
 
@@ -219,6 +224,8 @@ class FeatureExtractor:
         Returns
         -------
         Reading
+            Its features lie where `X` does if they are mostly columns of `X`, or of
+            steps and transformers that leave them there.
         """
         walk = self._walk(X)
         scores = self._scores(walk)
@@ -314,17 +321,17 @@ class FeatureExtractor:
 
     def _scores(self, walk: dict[str, Any]) -> Array | None:
         if "scores" in walk:
-            return np.asarray(walk["scores"])
+            return as_numpy(walk["scores"])
         head = self._steps[-1][1] if self._steps else self.estimator
         if hasattr(head, "predict_proba"):
-            return np.asarray(head.predict_proba(walk["head"]))
+            return as_numpy(head.predict_proba(walk["head"]))
         if hasattr(head, "decision_function"):
-            return np.asarray(head.decision_function(walk["head"]))
+            return as_numpy(head.decision_function(walk["head"]))
         return None
 
     def _predicted(self, X: Any) -> Array:
         # some boosting libraries predict a column of shape (n_rows, 1)
-        labels: Array = column_or_1d(np.asarray(self.estimator.predict(X)))
+        labels: Array = column_or_1d(as_numpy(self.estimator.predict(X)))
         return labels
 
     def _fits_classes(self, scores: Array) -> bool:
@@ -365,7 +372,7 @@ class FeatureExtractor:
             return _as_numbers(_activations(self._head, source, walk["head"]), source)
         head = self._steps[-1][1] if self._steps else self.estimator
         if source == "decision" and hasattr(head, "predict_proba"):
-            scores = np.asarray(head.decision_function(walk["head"]))
+            scores = as_numpy(head.decision_function(walk["head"]))
             return _logits(scores, False, self.classes_, "decision")
         assert scores is not None  # _check_source saw to it
         proba = hasattr(head, "predict_proba")
@@ -392,6 +399,7 @@ class FeatureExtractor:
     def _imputed(self, Z: Array) -> Array:
         if self._imputer is None:
             return Z
+        Z = as_numpy(Z)
         infinite = np.isinf(Z).any(axis=1)
         filled = np.asarray(self._imputer.transform(np.where(np.isinf(Z), 0.0, Z)))
         filled[infinite] = np.nan
@@ -435,6 +443,8 @@ def _is_numeric(X: Any) -> bool:
         return all(_numeric_column(c.dtype) for c in frame.iter_columns())
     if sp.issparse(X):
         return bool(X.shape[1] <= _WIDEST_SPARSE_INPUT)
+    if is_elsewhere(X):
+        return bool(X.ndim == 2)
     array = np.asarray(X)
     return array.ndim == 2 and array.dtype.kind in "biuf"
 
@@ -443,7 +453,7 @@ def _numeric_column(dtype: Any) -> bool:
     return bool(dtype.is_numeric() or dtype == nw.Boolean)
 
 
-def _as_numbers(X: Any, prefix: str) -> tuple[Array, Sequence[str]]:
+def _as_numbers(X: Any, prefix: str) -> tuple[Any, Sequence[str]]:
     """`X` as a float array of two dimensions, with the names of its columns."""
     frame = _frame(X)
     if frame is not None:
@@ -455,7 +465,12 @@ def _as_numbers(X: Any, prefix: str) -> tuple[Array, Sequence[str]]:
             )
         columns = [c.cast(nw.Float64).to_numpy() for c in frame.iter_columns()]
         return np.column_stack(columns), [str(c.name) for c in frame.iter_columns()]
-    array = np.asarray(X.toarray() if sp.issparse(X) else X)
+    if is_elsewhere(X) and X.ndim == 2:
+        xp, _ = namespace_of(X)
+        if X.dtype not in (xp.float32, xp.float64):
+            X = xp.asarray(X, dtype=widest_float(X))
+        return X, _numbered(prefix, X.shape[1])
+    array = as_numpy(X.toarray() if sp.issparse(X) else X)
     if array.ndim != 2 or array.dtype.kind not in "biuf":
         try:
             array = array.astype(float).reshape(array.shape[0], -1)
@@ -501,7 +516,7 @@ _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 
 def _activations(head: Any, source: str, X: Any) -> Array:
     activation = _ACTIVATIONS[head.activation]
-    found = _as_numbers(X, "x")[0]
+    found = as_numpy(_as_numbers(X, "x")[0])
     for layer in range(_hidden_layer(head, source) + 1):
         found = activation(found @ head.coefs_[layer] + head.intercepts_[layer])
     return found
@@ -522,11 +537,15 @@ def _logits(
     return found, [f"{word}[{label}]" for label in labels]
 
 
-def _side_by_side(parts: list[tuple[Array, Sequence[str]]]) -> Array:
+def _side_by_side(parts: list[tuple[Any, Sequence[str]]]) -> Any:
     arrays = [array for array, _ in parts]
     if len(arrays) == 1:
         return arrays[0]
     widest = max(arrays, key=lambda a: a.shape[1])
+    if is_elsewhere(widest):
+        xp, _ = namespace_of(widest)
+        there = [xp.asarray(beside(a, widest), dtype=widest.dtype) for a in arrays]
+        return xp.concat(there, axis=1)
     # float32 inputs stay float32: a few float64 logits must not double the memory
     dtype = widest.dtype if widest.dtype.kind == "f" else np.dtype(float)
-    return np.hstack([a.astype(dtype, copy=False) for a in arrays])
+    return np.hstack([as_numpy(a).astype(dtype, copy=False) for a in arrays])

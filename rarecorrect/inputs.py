@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
 
+from rarecorrect.array_api import as_numpy
 from rarecorrect.certify import check_share
 from rarecorrect.legacy_model import (
     check_legacy_model,
@@ -124,7 +125,7 @@ def check_labels(X: Any, y: Any) -> Array:
         )
     # a list goes through object: numpy would turn [1, "a"] into ["1", "a"]
     kind = None if hasattr(y, "dtype") else object
-    labels = as_labels(column_or_1d(np.asarray(y, dtype=kind), warn=True), "y")
+    labels = as_labels(column_or_1d(as_numpy(y, dtype=kind), warn=True), "y")
     assert_all_finite(labels)
     check_consistent_length(X, labels)
     check_classification_targets(labels)
@@ -289,7 +290,7 @@ def _as_column(values: Any, n: int, name: str) -> Array | None:
         return None
     # a list goes through object: numpy would turn ["a", nan] into ["a", "nan"]
     kind = None if hasattr(values, "dtype") or name != "segment" else object
-    column = np.asarray(values, dtype=kind)
+    column = as_numpy(values, dtype=kind)
     if column.shape != (n,):
         raise ValueError(f"{name} must have shape ({n},), got {column.shape}")
     if name == "segment":

@@ -10,6 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from pandas.api.types import infer_dtype
 from sklearn.utils import column_or_1d
 
+from rarecorrect.array_api import as_numpy
+
 LABEL_KINDS = {"b": "bool", "i": "number", "u": "number", "f": "number", "U": "str"}
 _UNIFORM = ("integer", "floating", "mixed-integer-float", "string", "boolean", "empty")
 
@@ -43,7 +45,7 @@ def as_labels(values: ArrayLike, name: str) -> NDArray[Any]:
     """
     # A list goes through object: numpy alone would turn [1, "a"] into ["1", "a"].
     kind = None if hasattr(values, "dtype") else object
-    array: NDArray[Any] = column_or_1d(np.asarray(values, dtype=kind))
+    array: NDArray[Any] = column_or_1d(as_numpy(values, dtype=kind))
     if missing := int(pd.isna(array).sum()):
         raise ValueError(f"{name} has {missing} missing labels: leave those rows out")
     if array.dtype.kind not in LABEL_KINDS:
@@ -84,7 +86,7 @@ def check_mask(values: ArrayLike, name: str, n: int) -> NDArray[np.bool_]:
     >>> check_mask([True, False], "flagged", 2)
     array([ True, False])
     """
-    array: NDArray[Any] = column_or_1d(np.asarray(values))
+    array: NDArray[Any] = column_or_1d(as_numpy(values))
     if array.size != n:
         raise ValueError(f"{name} has {array.size} rows, expected {n}: one per row")
     if array.size and infer_dtype(array, skipna=False) != "boolean":

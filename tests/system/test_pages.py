@@ -9,6 +9,7 @@ import pytest
 
 PAGES = Path(__file__).parents[2] / "docs"
 WITH_CODE = [
+    "array_api.md",
     "budgets.md",
     "certificates.md",
     "detectors.md",
@@ -24,14 +25,16 @@ WITH_CODE = [
 ]
 
 
+NEEDS = {"array_api.md": pytest.mark.needs_torch, "onnx.md": pytest.mark.needs_onnx}
+
+
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.needs_onnx) if name == "onnx.md" else name
-        for name in WITH_CODE
-    ],
+    "name", [pytest.param(name, marks=NEEDS.get(name, ())) for name in WITH_CODE]
 )
-def test_a_page_shows_what_its_code_prints(name: str) -> None:
+def test_a_page_shows_what_its_code_prints(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # as array_api.md says
     failed, tried = doctest.testfile(str(PAGES / name), module_relative=False)
     assert tried > 2
     assert failed == 0
