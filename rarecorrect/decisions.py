@@ -282,4 +282,7 @@ def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:
 def _raw_limit(rule: Rule, threshold: float) -> float:
     """A little under the raw score where a rule fires: few rows are looked at again."""
     limit = rule.raw_threshold(max(threshold, rule.worth))  # mute below its worth
-    return limit - 1e-9 * max(1.0, abs(limit)) if math.isfinite(limit) else limit
+    if not math.isfinite(limit):
+        return limit
+    # a large offset that weights bring back to the limit leaves fewer digits of a score
+    return limit - 1e-9 * max(1.0, abs(limit)) - 1e-12 * abs(rule.intercept)

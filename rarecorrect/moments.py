@@ -137,6 +137,19 @@ class Moments:
 
     @classmethod
     def _of_block(cls, block: Any, weight: npt.NDArray[Any] | None) -> Moments:
+        """Products in the dtype of the rows, in a wider one where squares overflow."""
+        xp, _ = namespace_of(block)
+        if block.dtype == np.float16:
+            block = block.astype(np.float32)
+        with np.errstate(over="ignore", invalid="ignore"):
+            found = cls._products(block, weight)
+        widest = widest_float(block)
+        if block.dtype == widest or np.isfinite(found.scatter).all():
+            return found
+        return cls._products(xp.asarray(block, dtype=widest), weight)
+
+    @classmethod
+    def _products(cls, block: Any, weight: npt.NDArray[Any] | None) -> Moments:
         """Products where the rows are; the moments themselves are NumPy's."""
         xp, device = namespace_of(block)
         if weight is None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from rarecorrect import decisions
-from rarecorrect.decisions import Decisions, above_raw_threshold
+from rarecorrect.decisions import Decisions, above_raw_threshold, raw_limits
 from rarecorrect.rule import Rule
 from rarecorrect.tail_scale import TailScale
 
@@ -46,6 +46,23 @@ def test_no_row_that_fires_is_missed(
         above = above_raw_threshold(rules, Z, labels, thresholds)
         assert above[exact > thresholds].all()
         assert (exact > thresholds).any()
+
+
+def test_a_large_offset_costs_digits_of_the_score_too() -> None:
+    rng = np.random.default_rng(0)
+    scale = TailScale.from_scores(rng.normal(size=500))
+    coef = rng.normal(size=40)
+    rule = Rule("to 2", 2, None, scale, coef=coef, intercept=-1e12)
+    Z = rng.normal(size=(2000, 40))
+    Z += (1e12 / (coef @ coef)) * coef  # scores near 0, in steps of 1e-4
+    labels = np.zeros(2000, dtype=int)
+    exact = Decisions.of([rule], Z, labels, np.full(2000, np.inf)).score
+    for limit in np.sort(exact)[[0, 1000, -20, -2]]:
+        fires = Decisions.of([rule], Z, labels, np.full(2000, limit)).fires
+        least = raw_limits([rule], labels[:1], float(limit))
+        alone = (Z * coef)[:, ::-1].sum(axis=1)  # in another order
+        assert fires.any()
+        assert (alone > least)[fires].all()
 
 
 def test_few_rows_are_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:

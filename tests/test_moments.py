@@ -103,6 +103,18 @@ def test_float32_rows_lose_little_even_far_from_zero(offset):
     assert error.max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("dtype", "scale", "rtol"),
+    [(np.float16, 1.0, 1e-3), (np.float16, 1e4, 1e-3), (np.float32, 1e36, 1e-5)],
+)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_sums_may_leave_the_range_of_the_rows(dtype, scale, rtol, weighted):
+    rows = (np.random.default_rng(0).normal(1, 1, size=(9000, 3)) * scale).astype(dtype)
+    weight = np.full(9000, 2.0) if weighted else None
+    found = Moments.from_rows(rows, weight)
+    assert_same(found, Moments.from_rows(rows.astype(np.float64), weight), rtol)
+
+
 def test_a_variance_is_never_negative():
     rows = np.full((10, 1), 0.1, dtype=np.float32) + np.float32(1e6)
     assert Moments.from_rows(rows).variance[0] >= 0
