@@ -53,11 +53,11 @@ def test_a_large_offset_costs_digits_of_the_score_too() -> None:
     scale = TailScale.from_scores(rng.normal(size=500))
     coef = rng.normal(size=40)
     rule = Rule("to 2", 2, None, scale, coef=coef, intercept=-1e12)
-    Z = rng.normal(size=(2000, 40))
-    Z += (1e12 / (coef @ coef)) * coef  # scores near 0, in steps of 1e-4
+    Z = 1e-3 * rng.normal(size=(2000, 40))
+    Z += (1e12 / (coef @ coef)) * coef  # scores near 0, in steps of 1e-4, a few at a time
     labels = np.zeros(2000, dtype=int)
     exact = Decisions.of([rule], Z, labels, np.full(2000, np.inf)).score
-    for limit in np.sort(exact)[[0, 1000, -20, -2]]:
+    for limit in np.sort(exact)[[0, 500, 1000, 1500]]:
         fires = Decisions.of([rule], Z, labels, np.full(2000, limit)).fires
         least = raw_limits([rule], labels[:1], float(limit))
         alone = (Z * coef)[:, ::-1].sum(axis=1)  # in another order
