@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect.ledger import fingerprint_of_rows
 from rarecorrect.moments import Moments, row_blocks
 from rarecorrect.robust import RobustColumns
+from rarecorrect.row_mark import fingerprint_of_rows
 from rarecorrect.training_rows import places_of, row_keys
 
 Array = npt.NDArray[Any]

@@ -29,8 +29,9 @@ from rarecorrect.certify import (
     stratified_thresholds,
 )
 from rarecorrect.features import Reading
-from rarecorrect.ledger import LedgerEntry, fingerprint_of_rows, level_to_spend
+from rarecorrect.ledger import LedgerEntry, level_to_spend
 from rarecorrect.roles import Roles, Side
+from rarecorrect.row_mark import fingerprint_of_rows
 from rarecorrect.rulebook import RuleBook
 
 Array = npt.NDArray[Any]

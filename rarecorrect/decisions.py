@@ -200,7 +200,10 @@ def _suspects(rules: Sequence[Rule], Z: Any, limits: FloatArray) -> Indices | sl
     if not linear or not cheaper or n_rows < _BLOCK_ROWS:
         return slice(None)
     weights = linear_forms(rules, n_features)
-    narrow = xp.asarray(beside(weights, Z), dtype=Z.dtype)
+    with np.errstate(over="ignore"):
+        narrow = xp.asarray(beside(weights, Z), dtype=Z.dtype)
+    if not bool(xp.all(xp.isfinite(narrow))):
+        return slice(None)
     least = limits - [rule.intercept for rule in rules]
     rounding = 2 * (n_features + 1) * float(xp.finfo(Z.dtype).eps)
     by_length, by_column = np.linalg.norm(weights, axis=0), np.abs(weights)
@@ -210,17 +213,17 @@ def _suspects(rules: Sequence[Rule], Z: Any, limits: FloatArray) -> Indices | sl
             block = Z[part, :]
             size = _length(block) * by_length  # brings the block into the cache
             product = block @ narrow
-            suspects = _not_below(product, least - _error(rounding * size))
+            suspects = _not_below(product, least - _error(rounding, size))
             if np.count_nonzero(suspects) > _FEW * suspects.size:
                 size = _column_lengths(block) @ by_column
-                suspects = _not_below(product, least - _error(rounding * size))
+                suspects = _not_below(product, least - _error(rounding, size))
             found[part] = suspects
     return np.flatnonzero(found)
 
 
-def _error(size: FloatArray) -> FloatArray:
+def _error(rounding: float, size: FloatArray) -> FloatArray:
     """Error of sums of this size; unbounded where they may leave the range."""
-    return np.where(size < _OVERFLOWS, size, np.inf)
+    return np.where(size < _OVERFLOWS, rounding * size, np.inf)
 
 
 def _not_below(product: Any, bounds: FloatArray) -> npt.NDArray[np.bool_]:

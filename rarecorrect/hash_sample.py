@@ -217,12 +217,28 @@ def row_hashes(start: int, n: int, seed: int = 0) -> Hashes:
     """
     golden, mask = 0x9E3779B97F4A7C15, LARGEST_HASH
     # far from the numbers of other seeds
-    first = (_mixed(np.array([seed], dtype=np.uint64))[0].item() + start) & mask
+    first = (mixed(np.array([seed], dtype=np.uint64))[0].item() + start) & mask
     numbers = np.arange(n, dtype=np.uint64) + np.uint64(first)
-    return _mixed(numbers * np.uint64(golden))
+    return mixed(numbers * np.uint64(golden))
 
 
-def _mixed(z: Hashes) -> Hashes:
+def mixed(z: Hashes) -> Hashes:
+    """Spread every bit of numbers over all of their bits.
+
+    Parameters
+    ----------
+    z : ndarray of uint64
+
+    Returns
+    -------
+    ndarray of uint64
+        One to one; the last step of SplitMix64, see :func:`row_hashes`.
+
+    Examples
+    --------
+    >>> len(set(mixed(np.arange(1000, dtype=np.uint64)).tolist()))
+    1000
+    """
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return np.asarray(z ^ (z >> np.uint64(31)))

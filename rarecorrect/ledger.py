@@ -196,31 +196,6 @@ def fingerprint(*arrays: npt.NDArray[Any] | None) -> str:
     return digest.hexdigest()
 
 
-def fingerprint_of_rows(rows: npt.NDArray[Any]) -> str:
-    """Digest of rows, the same in every order: shuffled rows are no fresh rows.
-
-    Parameters
-    ----------
-    rows : ndarray of shape (n_rows, n_features)
-
-    Returns
-    -------
-    str
-        64 hexadecimal digits.
-
-    Examples
-    --------
-    >>> rows = np.arange(6.0).reshape(3, 2)
-    >>> fingerprint_of_rows(rows) == fingerprint_of_rows(rows[::-1])
-    True
-    """
-    whole = np.ascontiguousarray(rows)
-    if not whole.size:
-        return fingerprint(whole)
-    as_bytes = whole.view(np.dtype((np.void, whole.itemsize * whole.shape[1])))
-    return fingerprint(np.sort(as_bytes.ravel()))
-
-
 def origin(*parts: Any) -> str:
     """Digest of the objects that decisions come from: same objects, same digest.
 

@@ -47,6 +47,10 @@ def refuse_while_disabled(what: str) -> None:
     ------
     ValueError
         While the switch is on.
+
+    Examples
+    --------
+    >>> refuse_while_disabled("a query")
     """
     if is_disabled():
         raise ValueError(

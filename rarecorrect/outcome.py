@@ -15,13 +15,13 @@ from sklearn.utils.multiclass import unique_labels
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.explain import Explanations, explanations
 from rarecorrect.features import Reading
-from rarecorrect.ledger import fingerprint_of_rows
 from rarecorrect.metrics import (
     CorrectionReport,
     as_labels,
     correction_report,
     gain_retention_curve,
 )
+from rarecorrect.row_mark import fingerprint_of_rows
 from rarecorrect.tracing import trace_frame
 from rarecorrect.training_rows import known_share, row_keys
 

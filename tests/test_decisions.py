@@ -54,7 +54,7 @@ def test_a_large_offset_costs_digits_of_the_score_too() -> None:
     coef = rng.normal(size=40)
     rule = Rule("to 2", 2, None, scale, coef=coef, intercept=-1e12)
     Z = 1e-3 * rng.normal(size=(2000, 40))
-    Z += (1e12 / (coef @ coef)) * coef  # scores near 0, in steps of 1e-4, a few at a time
+    Z += (1e12 / (coef @ coef)) * coef  # scores near 0, in steps of 1e-4
     labels = np.zeros(2000, dtype=int)
     exact = Decisions.of([rule], Z, labels, np.full(2000, np.inf)).score
     for limit in np.sort(exact)[[0, 500, 1000, 1500]]:
@@ -102,3 +102,21 @@ def test_a_sum_that_overflows_on_its_way_is_looked_at_again(
     Z[7], Z[7, :10] = 3e38, -3e38  # twenty up, ten down
     labels, limits = np.zeros(128, dtype=int), np.full(128, 4.0)
     assert above_raw_threshold(rules_of(weights), Z, labels, limits)[7]
+
+
+@pytest.mark.parametrize(
+    ("weights", "features"), [((-1e39, 1.0), (1e-3, 1e37)), ((1.0, -0.5), (3e37, 1e37))]
+)
+def test_weights_and_sums_beyond_float32_are_looked_at_again(
+    monkeypatch: pytest.MonkeyPatch,
+    weights: tuple[float, float],
+    features: tuple[float, float],
+) -> None:
+    monkeypatch.setattr(decisions, "_BLOCK_ROWS", 64)
+    Z = np.zeros((128, 2), dtype=np.float32)
+    Z[7] = features
+    rules = rules_of(np.array(weights)[:, None])
+    labels, limits = np.zeros(128, dtype=int), np.full(128, -2.0)
+    fires = Decisions.of(rules, Z, labels, limits).fires
+    assert fires[7]
+    assert above_raw_threshold(rules, Z, labels, limits)[fires].all()

@@ -15,9 +15,9 @@ from rarecorrect import ErrorCorrector, FisherDetector
 from rarecorrect.background import Background, Reservoir
 from rarecorrect.cross_fitting import folds
 from rarecorrect.explain import Usual
-from rarecorrect.ledger import fingerprint_of_rows
 from rarecorrect.moments import Moments
 from rarecorrect.relearning import RightDecisions, judged, relearnt
+from rarecorrect.row_mark import fingerprint_of_rows
 from rarecorrect.rule import KeptErrors, Rule, worth
 from rarecorrect.tail_scale import TailScale
 from rarecorrect.training_rows import places_of, row_keys

@@ -12,6 +12,7 @@ from rarecorrect._verify.reading import Claim, sha256
 
 Array = npt.NDArray[Any]
 DECISION, SEGMENT = "@decision", "@segment"
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 class NotRecomputedError(Exception):
@@ -21,7 +22,7 @@ class NotRecomputedError(Exception):
 def claims_on_rows(file: Any, rows: Mapping[str, Any]) -> Iterator[Claim]:
     """Of every entry: whether its scores and those that it counted come from the rows.
 
-    Its fingerprint is the digest of the bytes of their features, sorted.
+    Its fingerprint is a digest of their number and of two sums over hashes of them.
     """
     Z, chosen = (
         _features(file["features"], rows),
@@ -146,7 +147,21 @@ def _features(features: Any, rows: Mapping[str, Any]) -> Array:
 
 
 def _mark(Z: Array) -> str:
-    return sha256(b"".join(sorted(row.tobytes() for row in Z)) + b"\x1e")
+    """Digest of the number of rows and of two sums over their hashes, modulo 2^64."""
+    hashes = np.full(len(Z), Z.shape[1], dtype=np.uint64)
+    for j, column in enumerate(Z.T, start=1):
+        bits = (column.astype(np.float64) + 0.0).view(np.uint64)  # no -0.0
+        weight = _mixed(np.array([j], dtype=np.uint64) * _GOLDEN) | np.uint64(1)
+        hashes += (bits ^ (bits >> np.uint64(32))) * weight
+    sums = [_mixed(h).sum(dtype=np.uint64) for h in (hashes, hashes ^ _GOLDEN)]
+    return sha256(np.array([len(Z), *sums], dtype="<u8").tobytes())
+
+
+def _mixed(z: Array) -> Array:
+    """The last step of SplitMix64."""
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(z ^ (z >> np.uint64(31)))
 
 
 def _at(values: Any, part: Array) -> list[Any] | None:

@@ -20,7 +20,6 @@ from rarecorrect._compat import safe_indexing
 from rarecorrect.alert_budget import AlertBudget, whole_days
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.exceptions import TrainingRowsWarning
-from rarecorrect.ledger import fingerprint_of_rows
 from rarecorrect.metrics import as_labels
 from rarecorrect.outcome import Outcome
 from rarecorrect.plot import (
@@ -37,6 +36,7 @@ from rarecorrect.report import _provenance as provenance
 from rarecorrect.report import _tiles as tiles
 from rarecorrect.report._numbers import counted, share
 from rarecorrect.report._tables import Table
+from rarecorrect.row_mark import fingerprint_of_rows
 from rarecorrect.training_rows import MANY_TAUGHT
 from rarecorrect.whole_file import write_whole
 

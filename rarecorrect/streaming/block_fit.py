@@ -19,12 +19,12 @@ from rarecorrect.learning import FittingRows
 from rarecorrect.ledger import LedgerEntry
 from rarecorrect.moments import Moments
 from rarecorrect.roles import Roles, Side
+from rarecorrect.row_mark import RowMark
 from rarecorrect.row_shelf import RowShelf
 from rarecorrect.rulebook import RuleBook
 from rarecorrect.streaming import room
 from rarecorrect.streaming.calibrated import Calibrated
 from rarecorrect.streaming.room import calibration_sample, offer
-from rarecorrect.streaming.row_mark import RowMark
 from rarecorrect.training_rows import row_keys
 
 Array = npt.NDArray[Any]
@@ -231,7 +231,7 @@ class BlockFit:
             own = None if strata is None else strata[part]
             scores[part] = book.decide(Z, labels[part], own).score
             keys[part] = row_keys(Z)
-            mark.add(Z, keys[part])
+            mark.add(Z)
             reservoir_rows.append(Z[drawn[part]])
         reservoir = None
         if most_kept:

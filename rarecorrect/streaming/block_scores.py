@@ -15,10 +15,10 @@ from rarecorrect.features import Reading
 from rarecorrect.hash_sample import HashSample, row_hashes
 from rarecorrect.ledger import LedgerEntry
 from rarecorrect.roles import Side
+from rarecorrect.row_mark import RowMark
 from rarecorrect.rulebook import RuleBook
 from rarecorrect.streaming import room
 from rarecorrect.streaming.room import calibration_sample
-from rarecorrect.streaming.row_mark import RowMark
 from rarecorrect.training_rows import row_keys
 
 Array = npt.NDArray[Any]
@@ -83,7 +83,7 @@ class BlockScores:
         """
         keys, hashes = row_keys(Z), row_hashes(start, len(Z), self.terms.seed)
         self.n += len(Z)
-        self._mark.add(Z, keys)
+        self._mark.add(Z)
         self.keys.add(hashes, keys=keys)
         columns = {"scores": scores}
         if strata is not None:

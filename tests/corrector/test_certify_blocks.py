@@ -10,7 +10,7 @@ import pytest
 from rarecorrect import NotCertifiedWarning, TrainingRowsWarning
 from rarecorrect import blocks as blocks_module
 from rarecorrect.blocks import array_blocks
-from rarecorrect.streaming import room, row_mark
+from rarecorrect.streaming import room
 
 from .helpers import fitted, quietly, segments
 
@@ -99,16 +99,18 @@ def test_the_size_of_the_blocks_changes_nothing(outbreak, monkeypatch):
     assert len(found) == 1
 
 
-def test_the_ledger_pays_again_for_the_same_rows(outbreak, monkeypatch):
-    for most in (2**26, 1):  # known by all their bytes, and by their keys
-        monkeypatch.setattr(row_mark, "_MOST_MARKED", most)
-        corrector = fitted(outbreak)
-        for order in (np.arange(1200), np.arange(1200)[::-1]):
-            blocks = array_blocks(outbreak.X_new[order], outbreak.y_new[order])
-            quietly(partial(corrector.certify_blocks, blocks))
-        first, second = corrector.rules_.entries[-2:]
-        assert first.fingerprint == second.fingerprint
-        assert (first.delta, second.delta) == pytest.approx((0.04, 0.005))
+def test_the_ledger_pays_again_for_the_same_rows(outbreak):
+    # what a model computes may differ in the last digit from batch to batch
+    corrector = fitted(outbreak, features="input")
+    for order in (np.arange(1200), np.arange(1200)[::-1]):
+        blocks = array_blocks(outbreak.X_new[order], outbreak.y_new[order])
+        quietly(partial(corrector.certify_blocks, blocks))
+    quietly(
+        lambda: corrector.certify(np.asfortranarray(outbreak.X_new), outbreak.y_new)
+    )
+    found = corrector.rules_.entries[-3:]
+    assert len({entry.fingerprint for entry in found}) == 1
+    assert [e.delta for e in found] == pytest.approx([0.04, 0.005, 0.005 / 3])
 
 
 def test_rows_that_taught_are_noticed_by_a_part_of_them(outbreak, monkeypatch):

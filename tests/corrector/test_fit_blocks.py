@@ -21,6 +21,7 @@ from rarecorrect import (
     NotCertifiedWarning,
     TrainingRowsWarning,
     load,
+    row_shelf,
     save,
 )
 from rarecorrect import blocks as blocks_module
@@ -353,6 +354,7 @@ def test_memory_does_not_grow_with_the_rows(monkeypatch):
     monkeypatch.setattr(blocks_module, "_CHUNK_ROWS", (1024, 1024))
     monkeypatch.setattr(room, "MOST_CALIBRATION", 5000)
     monkeypatch.setattr(room, "MOST_BACKGROUND", 2000)
+    monkeypatch.setattr(row_shelf, "_IN_MEMORY", 2**16)
 
     def stream(n_blocks):
         for i in range(n_blocks):

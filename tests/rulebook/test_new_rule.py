@@ -9,9 +9,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from rarecorrect.background import Background, Reservoir
 from rarecorrect.decisions import Decisions
 from rarecorrect.detectors import FisherDetector
-from rarecorrect.ledger import fingerprint_of_rows
 from rarecorrect.moments import Moments
 from rarecorrect.new_rule import new_rule
+from rarecorrect.row_mark import fingerprint_of_rows
 from rarecorrect.rulebook import RuleBook
 
 from .helpers import LABELS, Z, make_rule
