@@ -191,7 +191,8 @@ def backtest_file(
     test_days : int, default=28
         Last days with complete labels, that nothing is learnt from.
     label_delay : int, default=7
-        Days that a label takes: on the day of the fit, later ones were not known.
+        Days that a label takes: on the day of the fit, later ones were not known; nor
+        was a label whose ``label_time`` lies after that day.
 
     Returns
     -------
@@ -200,7 +201,8 @@ def backtest_file(
     Raises
     ------
     ValueError
-        If there is nothing to fit on before the test days, or a case lies in them.
+        If there is nothing to fit on before the test days, a case lies in them, or
+        only one of them has rows.
     """
     progress = progress or Progress()
     columns.features_in(file)
@@ -222,9 +224,14 @@ def backtest_file(
                 f"{cases.path.name} holds a case of {whole.text(last)}, and the test "
                 f"days begin on {whole.text(cut + 1)}: leave later cases out"
             )
+    later = whole.usable & (whole.day > cut) & (whole.day <= end)
+    if (n_days := np.unique(whole.day[later]).size) < min(2, test_days):
+        raise ValueError(
+            f"of {test_days} test days up to {whole.text(end)} only {n_days} has rows: "
+            "leave out rows whose time is wrong, or ask for other days"
+        )
     known = whole.as_of(cut, label_delay)
     fit = fit_survey(file, columns, model, plan, known, cases=cases, progress=progress)
-    later = whole.usable & (whole.day > cut) & (whole.day <= end)
     rows = _judged(Desk(fit.corrector), file, whole, later, progress)
     days = {
         _KINDS[pair]: _counts(rows, pair, pooled=plan.direction == "raise")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +26,8 @@ from rarecorrect_tabular.transactions import (
 
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
+
+_FAR = 30  # days between the last day and the one before
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +129,8 @@ class Survey:
         Hashed.
     dates : bool
         Whether days are counted from 1970.
+    label_day : ndarray of int or None
+        When the label became known; ``NO_DAY``: at once.
     """
 
     day: Days
@@ -137,6 +142,7 @@ class Survey:
     group: Array | None
     id: Array | None
     dates: bool
+    label_day: Days | None = None
 
     @property
     def right(self) -> Mask:
@@ -173,13 +179,17 @@ class Survey:
         last : int
             No later row is usable.
         label_delay : int, default=0
-            Days that a label takes.
+            Days that a label takes; one that became known after `last` is not known
+            either.
 
         Returns
         -------
         Survey
         """
-        label = np.where(self.day > last - label_delay, np.nan, self.label)
+        late = self.day > last - label_delay
+        if self.label_day is not None:
+            late |= self.label_day > last
+        label = np.where(late, np.nan, self.label)
         usable = self.usable & (self.day <= last)
         return replace(self, label=label, usable=usable)
 
@@ -208,6 +218,11 @@ def survey(
     ValueError
         For a column that is not there, labels that are not 0 and 1, times that cannot
         be read, a file without rows.
+
+    Warns
+    -----
+    UserWarning
+        If the last day lies far behind all others.
     """
     progress = progress or Progress()
     file.check(model.columns)
@@ -226,9 +241,13 @@ def survey(
     if not parts:
         raise ValueError(f"{file.path.name!r} has no rows")
     whole: dict[str, Any] = {name: np.concatenate(p) for name, p in parts.items()}
-    _forget_later_labels(whole)
     fields = {"group": None, "id": None, **whole}
-    return Survey(aside=reasons, dates=dates, **fields)
+    surveyed = Survey(aside=reasons, dates=dates, **fields)
+    _warn_of_a_stray_day(surveyed)
+    if surveyed.days.size == 0:
+        return surveyed
+    # labels that became known after the last row came from the future
+    return surveyed.as_of(int(surveyed.days[-1]))
 
 
 def gather(
@@ -290,8 +309,15 @@ def _block(
     return found | {"usable": flaw == "", "flaw": flaw}
 
 
-def _forget_later_labels(whole: dict[str, Any]) -> None:
-    """Labels that became known after the last row came from the future."""
-    if (known := whole.pop("label_day", None)) is not None:
-        last = whole["day"].max()
-        whole["label"][known > last] = np.nan
+def _warn_of_a_stray_day(found: Survey) -> None:
+    """What is known when, and which days are judged, counts back from the last day."""
+    days = found.days
+    if days.size > 1 and (gap := int(days[-1] - days[-2])) > _FAR:
+        n = int((found.usable & (found.day == days[-1])).sum())
+        warnings.warn(
+            f"the last day, {found.text(days[-1])} ({n:,} rows), lies {gap:,} days "
+            f"after the one before, {found.text(days[-2])}: if its time is wrong, "
+            "leave it out, since labels and test days count back from it",
+            UserWarning,
+            stacklevel=3,
+        )
