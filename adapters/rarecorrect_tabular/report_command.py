@@ -91,7 +91,7 @@ def _rows(
         "X": rows.iloc[good],
         "y": binary_labels(table[label])[good],
         "time": None if days is None else days[good],
-        "case_id": None if id is None else table[id].to_numpy()[good],
+        "case_id": None if id is None else table[id].to_numpy(dtype=object)[good],
     }
     return found, reasons
 

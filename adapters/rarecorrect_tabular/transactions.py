@@ -21,6 +21,14 @@ Days = npt.NDArray[np.int64]
 
 BLOCK_ROWS = 131_072
 NO_DAY = int(np.iinfo(np.int64).min)  # also what NaT is as a number
+_UNNAMED_INDEX = re.compile(r"__index_level_\d+__$")  # of a frame, as pandas writes it
+_NULLABLE = {
+    pa.type_for_alias(name.lower()): pd.api.types.pandas_dtype(name)
+    for name in (
+        *("Int8", "Int16", "Int32", "Int64"),
+        *("UInt8", "UInt16", "UInt32", "UInt64"),
+    )
+}
 _OFFSET = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
 
 
@@ -74,7 +82,8 @@ class TransactionFile:
             if _is_csv(path):
                 names = pd.read_csv(path, nrows=0).columns.tolist()
             else:
-                names = pq.read_schema(path).names
+                found = pq.read_schema(path).names
+                names = [name for name in found if not _UNNAMED_INDEX.match(name)]
         except (ValueError, OSError, EOFError) as error:
             raise _unreadable(path, error) from error
         return cls(path, tuple(map(str, names)))
@@ -112,7 +121,8 @@ class TransactionFile:
         ----------
         columns : iterable of str
         texts : iterable of str or None
-            Columns of a csv that stay texts, such as ids with leading zeros.
+            Columns that stay as they are written, such as ids: of a csv texts, with
+            leading zeros, of parquet whole numbers, also beside a hole.
 
         Yields
         ------
@@ -152,7 +162,14 @@ class TransactionFile:
         if not _is_csv(self.path):
             with pq.ParquetFile(self.path) as file:
                 for batch in file.iter_batches(BLOCK_ROWS, columns=columns):
-                    yield batch.to_pandas()[columns]
+                    # what pandas notes beside the columns would hide some as its index
+                    rows = batch.to_pandas(ignore_metadata=True)
+                    for name in texts.intersection(columns):
+                        kind = batch.schema.field(name).type
+                        if kind in _NULLABLE:  # floats would round large ids
+                            column = batch.column(name)
+                            rows[name] = column.to_pandas(types_mapper=_NULLABLE.get)
+                    yield rows[columns]
             return
         kinds: Any = {name: str for name in columns if name in texts}
         with pd.read_csv(
@@ -341,12 +358,23 @@ def hashed(column: pd.Series[Any]) -> npt.NDArray[np.uint64]:
     -------
     ndarray of uint64
 
+    Raises
+    ------
+    ValueError
+        For a fraction, which is no id.
+
     Examples
     --------
     >>> bool((hashed(pd.Series([7.0, None])) == hashed(pd.Series(["7", None]))).all())
     True
     """
     if pd.api.types.is_float_dtype(column):  # whole numbers beside a hole
+        broken = column[column.notna() & (column % 1 != 0)]
+        if len(broken):
+            raise ValueError(
+                f"column {column.name!r} holds {broken.iloc[0]:g}, which is no id: write "
+                "ids as texts or whole numbers"
+            )
         column = column.astype("Int64")
     texts = column.astype("string").fillna("").to_numpy(dtype=object)
     return pd.util.hash_array(texts, categorize=False)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from rarecorrect_tabular import transactions
@@ -15,6 +17,7 @@ from rarecorrect_tabular.transactions import (
     TransactionFile,
     binary_labels,
     day_text,
+    hashed,
     repeated_ids,
     whole_days,
 )
@@ -96,6 +99,49 @@ def test_rows_without_an_id_are_not_the_same_row(tmp_path: Path) -> None:
     pd.DataFrame({"id": ["a", None, None, "a"]}).to_parquet(path)
     found = repeated_ids(TransactionFile.open(path), "id")
     assert found.tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("kind", ["int64", "uint64", "int32"])
+def test_whole_numbers_stay_exact_beside_a_hole(
+    tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Floats would make one of two neighbours beyond 2**53; the second has no hole."""
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 3)
+    first = 1 if kind == "int32" else 2**53 + 1
+    ids = [first, first + 1, None, first + 2, first + 3]
+    path, out = tmp_path / "rows.parquet", tmp_path / "out.parquet"
+    pq.write_table(pa.table({"id": pa.array(ids, kind)}), path)
+    file = TransactionFile.open(path)
+    assert not repeated_ids(file, "id").any()
+    writer = TableWriter(out)
+    for _, rows in file.blocks(["id"], texts=["id"]):
+        writer.write(rows)
+    writer.close()
+    written = pq.read_table(out)
+    assert written.schema.field("id").type == pq.read_schema(path).field("id").type
+    assert written["id"].to_pylist() == ids
+
+
+def test_what_pandas_takes_for_its_index_is_a_column(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    frame = pd.DataFrame({"a": [1, 2, 9], "b": [4.0, 5.0, 6.0]})
+    for kept in (frame.drop(index=1), frame.set_index("a")):
+        kept.to_parquet(path)
+        file = TransactionFile.open(path)
+        assert sorted(file.columns) == ["a", "b"]
+        expected = kept.reset_index()[["a", "b"]]
+        pd.testing.assert_frame_equal(file.rows(["a", "b"]), expected)
+
+
+def test_numbers_as_names_of_columns_are_texts(tmp_path: Path) -> None:
+    pd.DataFrame({0: [1, 2]}).to_parquet(tmp_path / "rows.parquet")
+    file = TransactionFile.open(tmp_path / "rows.parquet")
+    assert file.rows(file.columns)["0"].tolist() == [1, 2]
+
+
+def test_a_fraction_is_no_id() -> None:
+    with pytest.raises(ValueError, match=r"'card' holds 1\.5, which is no id"):
+        hashed(pd.Series([1.0, None, 1.5], name="card"))
 
 
 def test_bad_files_are_named(tmp_path: Path) -> None:
