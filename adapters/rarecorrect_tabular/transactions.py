@@ -29,7 +29,9 @@ _NULLABLE = {
         *("UInt8", "UInt16", "UInt32", "UInt64"),
     )
 }
-_OFFSET = re.compile(r"(?:Z|[+-]\d\d:?\d\d)$")
+_MOST_DAYS = 100_000  # more are seconds, or a date without its dashes
+# +01 alone, as PostgreSQL writes it, only behind a time: it could be a day
+_OFFSET = re.compile(r"(?:Z|[+-]\d\d:?\d\d|([T ][\d:.]+)[+-]\d\d)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,7 +259,7 @@ def whole_days(column: pd.Series[Any]) -> Days:
     Raises
     ------
     ValueError
-        If values are neither.
+        If values are neither, such as seconds.
 
     Examples
     --------
@@ -268,13 +270,18 @@ def whole_days(column: pd.Series[Any]) -> Days:
     if pd.api.types.is_numeric_dtype(column):
         numbers = column.to_numpy(dtype=np.float64, na_value=np.nan)
         known = np.isfinite(numbers)
+        if (far := known & (np.abs(numbers) > _MOST_DAYS)).any():
+            raise ValueError(
+                f"column {column.name!r} holds {numbers[far][0]:.15g}, and numbers are "
+                "days: divide seconds by 86,400, and write dates such as 2024-05-31"
+            )
         days = np.full(numbers.size, NO_DAY)
         days[known] = np.floor(numbers[known]).astype(np.int64)
         return days
     times: Any = column
     if not pd.api.types.is_datetime64_any_dtype(column):
         stamps: Any = column.astype("string").str.strip()
-        stamps = stamps.str.replace(_OFFSET, "", regex=True)
+        stamps = stamps.str.replace(_OFFSET, r"\1", regex=True)
         try:
             times = pd.to_datetime(stamps, format="ISO8601")
         except (ValueError, TypeError) as error:

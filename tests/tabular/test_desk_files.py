@@ -65,6 +65,20 @@ def test_texts_of_two_offsets_are_read_as_the_clock_on_the_wall() -> None:
     assert days_of(["2024-10-27", "2024-10-27T02:30:00Z"]) == ["2024-10-27"] * 2
 
 
+def test_an_offset_of_hours_is_read_behind_a_time_only() -> None:
+    stamps = [
+        "2024-03-31 00:30:00+01", "2024-03-31 23:30:00.123456+02", "2024-03-31T12:00-03",
+        "2024-03-31",
+    ]  # fmt: skip
+    assert days_of(stamps) == ["2024-03-31"] * 4
+
+
+@pytest.mark.parametrize("wrong", [1_714_564_800, 1.7e12, 20240531, -86_400_000])
+def test_seconds_and_dates_as_numbers_are_no_days(wrong: float) -> None:
+    with pytest.raises(ValueError, match=r"'when' holds -?[\d.]+, .* by 86,400"):
+        whole_days(pd.Series([19_000.5, None, wrong], name="when"))
+
+
 def test_numbers_are_days() -> None:
     assert whole_days(pd.Series([0.2, 3.9, None])).tolist() == [0, 3, NO_DAY]
 
