@@ -379,8 +379,8 @@ def hashed(column: pd.Series[Any]) -> npt.NDArray[np.uint64]:
         broken = column[column.notna() & (column % 1 != 0)]
         if len(broken):
             raise ValueError(
-                f"column {column.name!r} holds {broken.iloc[0]:g}, which is no id: write "
-                "ids as texts or whole numbers"
+                f"column {column.name!r} holds {broken.iloc[0]:g}, which is no id: "
+                "write ids as texts or whole numbers"
             )
         column = column.astype("Int64")
     texts = column.astype("string").fillna("").to_numpy(dtype=object)

@@ -67,8 +67,8 @@ def test_texts_of_two_offsets_are_read_as_the_clock_on_the_wall() -> None:
 
 def test_an_offset_of_hours_is_read_behind_a_time_only() -> None:
     stamps = [
-        "2024-03-31 00:30:00+01", "2024-03-31 23:30:00.123456+02", "2024-03-31T12:00-03",
-        "2024-03-31",
+        "2024-03-31 00:30:00+01", "2024-03-31 23:30:00.123456+02",
+        "2024-03-31T12:00-03", "2024-03-31",
     ]  # fmt: skip
     assert days_of(stamps) == ["2024-03-31"] * 4
 
