@@ -245,6 +245,8 @@ def _days(column: pd.Series[Any], schema: Schema) -> npt.NDArray[np.float64]:
     if not pd.api.types.is_numeric_dtype(column):
         try:
             dates = pd.to_datetime(column, format="ISO8601")
+            # by the clock on the wall: a day that puts it forward has 23 hours
+            dates = dates.dt.tz_localize(None)
         except (ValueError, TypeError) as error:
             raise ValueError(
                 f"time column {column.name!r} holds neither numbers nor dates such as "

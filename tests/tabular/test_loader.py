@@ -42,6 +42,18 @@ def test_roles_are_no_features_and_rows_come_in_order(
     assert table.schema.name == "mine"
 
 
+def test_a_clock_change_moves_no_row_to_another_day() -> None:
+    """On 31 March a day in Paris had 23 hours; half past midnight lies on the third."""
+    times = pd.to_datetime(["2024-03-30 00:00", "2024-04-02 00:30"]).tz_localize(
+        "Europe/Paris"
+    )
+    frame = small().iloc[:2].assign(when=times)
+    schema = Schema("t", label="is_fraud", time="when", drop=("note",))
+    found = table_from_frame(frame, schema).time
+    assert found is not None
+    np.testing.assert_allclose(found, [0, 3 + 0.5 / 24])
+
+
 def test_categories_are_learnt_from_the_given_rows_only() -> None:
     schema = Schema("t", label="is_fraud", time="when", drop=("note",))
     table = table_from_frame(small(), schema)
