@@ -134,7 +134,8 @@ def fit_survey(
     wanted = list(dict.fromkeys([*features, *model.columns]))
     X = gather(file, wanted, rows, progress)
     if not columns.features:
-        telling = columns_that_tell_time(X, found.day[rows], features)
+        early = found.day[rows] < windows.start  # rows that calibrate choose nothing
+        telling = columns_that_tell_time(X[early], found.day[rows[early]], features)
         features = _without(features, telling, lines)
         wanted = list(dict.fromkeys([*features, *model.columns]))
         X = X[wanted]  # others need not be there when rows are scored

@@ -109,7 +109,8 @@ def make_traffic(
     The type starts on day `start`: its earlier rows are removed, from everything.
     Shares of known frauds at a terminal count the type only where they learn, see
     :func:`~rarecorrect_tabular.tasks.hidden_type_matrix`.  Columns that grow or fall
-    with the day, before `start`, are no features: whoever learns from them finds days.
+    with the day, while the model is trained, are no features: whoever learns from them
+    finds days.
 
     Parameters
     ----------
@@ -171,8 +172,8 @@ def make_traffic(
         table, fraud_type, rows, confirmed=confirmed, delay=delay
     )
     frame = pd.DataFrame(matrix, columns=names)
-    seen = np.flatnonzero(day < start)
-    left_out = columns_that_tell_time(frame.iloc[seen], day[seen], names)
+    # on no day that certifies
+    left_out = columns_that_tell_time(frame.iloc[rows], day[rows], names)
     frame = frame.drop(columns=left_out)
     if frame.empty:
         raise ValueError(

@@ -379,6 +379,21 @@ def test_a_new_case_is_not_a_right_decision_too(
     assert counts[0] == counts[1] and counts[0][0] == 20
 
 
+def test_days_that_calibrate_choose_no_feature(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """Only before them does this column grow with the day."""
+    row = np.arange(len(frame))
+    late = row[frame["day"] >= 50]
+    row[late] = np.random.default_rng(0).permutation(late - late[0])
+    aside = ("is_fraud", "time", "day", "transaction_id", "customer_id")
+    columns = DeskColumns("is_fraud", "time", drop=aside)
+    file = TransactionFile.open(stored(frame.assign(row=row), tmp_path))
+    found = fit_file(file, columns, SCORE, FISHER)
+    assert found.windows.start == whole_days(frame["time"])[late[0]]
+    assert "row: they only tell the day" in dict(found.lines)["left out"]
+
+
 def test_columns_left_out_are_not_asked_for_later(
     frame: pd.DataFrame, tmp_path: Path
 ) -> None:
