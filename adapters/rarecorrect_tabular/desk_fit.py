@@ -297,6 +297,8 @@ def _traffic(
         part, flaws = desk.readable(block.iloc[rows].reset_index(drop=True))
         part[_DAY], part[_SCORE] = found.day[start + rows], -np.inf
         good = np.flatnonzero(flaws == "")
+        if good.size == 0:
+            continue
         scores = corrector.trace(part.iloc[good][desk.columns])["score"]
         part.loc[good, _SCORE] = scores.to_numpy()
         part = part.iloc[good]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import Any
 
 import click
 import numpy as np
+import numpy.typing as npt
 
 from rarecorrect import load
 from rarecorrect.detectors import (
@@ -194,19 +196,63 @@ def desk_from(corrector: Path, model: Path | None) -> Desk:
     return Desk(found)
 
 
+def scorable(name: str, reasons: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Places of the rows that can be scored.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    reasons : ndarray of str
+        Why not, mostly "".
+
+    Returns
+    -------
+    ndarray of int
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
+    good = np.flatnonzero(reasons == "")
+    if good.size == 0:
+        reason, n = Counter(reasons.tolist()).most_common(1)[0]
+        raise ValueError(
+            f"no row of {name!r} can be scored: {reason} ({n:,} of {reasons.size:,} "
+            "rows)"
+        )
+    return good
+
+
 @contextmanager
 def plainly() -> Iterator[None]:
-    """Say warnings and errors of bad input in one line each, without a traceback."""
+    """Say warnings and errors of bad input in one line each, without a traceback.
+
+    A command whose ``--out`` is one of the files that it reads is refused.
+    """
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
         try:
+            _keep_inputs(click.get_current_context().params)
             yield
         except (ValueError, TypeError, OSError, ImportError) as error:
             raise click.UsageError(_one_line(error)) from error
         finally:
             for text in dict.fromkeys(str(one.message) for one in found):
                 click.echo(f"Warning: {_one_line(text)}", err=True)
+
+
+def _keep_inputs(options: dict[str, Any]) -> None:
+    out = options.get("out")
+    for name, path in options.items():
+        if name == "out" or out is None or not isinstance(path, Path):
+            continue
+        if path.resolve() == out.resolve():
+            raise ValueError(
+                f"--out {str(out)!r} would overwrite what --{name} reads: name another"
+            )
 
 
 def _budget(text: str | None) -> float | str | None:

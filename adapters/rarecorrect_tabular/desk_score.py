@@ -258,6 +258,8 @@ def decided(
         reason[(reason == "") & again] = "id seen before"
     good = np.flatnonzero(reason == "")
     whole = good.size == len(rows)
+    if good.size == 0:  # when a vendor's score fails, say, for hours
+        return _untouched(desk.model.answers(rows), reason)
     found = desk.corrector.trace(rows if whole else rows.iloc[good])
     legacy = np.asarray(found["before"] if whole else desk.model.answers(rows))
     proposed = legacy.astype(np.int64)
@@ -308,12 +310,21 @@ def over_cap(
             pd.DataFrame({"place": start + alerts.index, "day": days, "order": order})
         )
         progress.step(f"{start + len(rows):,} rows")
+    if not parts:
+        raise ValueError(f"{file.path.name!r} has no rows")
     alerts = pd.concat(parts, ignore_index=True)
     ranked = alerts.sort_values("order", ascending=False, kind="stable")
     beyond = ranked.groupby("day", sort=False).cumcount() >= plan.daily_cap
     # nobody knows which day's cap a row without a time would count against
     beyond |= ranked["day"] == NO_DAY
     return np.sort(ranked.loc[beyond, "place"].to_numpy(dtype=np.intp))
+
+
+def _untouched(legacy: npt.NDArray[np.int64], reason: Array) -> pd.DataFrame:
+    table = pd.DataFrame({"legacy": legacy, "proposed": legacy})
+    return table.assign(
+        changed=False, rule="", score=np.nan, tail_rank=np.nan, reason=reason
+    )
 
 
 def _drop(rows: pd.DataFrame, dropped: npt.NDArray[np.intp], start: int) -> None:

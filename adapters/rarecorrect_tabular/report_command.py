@@ -13,7 +13,13 @@ import pandas as pd
 from rarecorrect.progress import ShownProgress
 from rarecorrect.report import html
 from rarecorrect_tabular.desk_model import Desk
-from rarecorrect_tabular.desk_options import NOT_ALL, PATH, desk_from, plainly
+from rarecorrect_tabular.desk_options import (
+    NOT_ALL,
+    PATH,
+    desk_from,
+    plainly,
+    scorable,
+)
 from rarecorrect_tabular.transactions import (
     NO_DAY,
     TransactionFile,
@@ -86,7 +92,7 @@ def _rows(
     table = file.rows([*desk.columns, *named], texts=[id])
     rows, reasons = desk.readable(table[desk.columns])
     days = None if time is None else _days(table[time], reasons)
-    good = np.flatnonzero(reasons == "")
+    good = scorable(file.path.name, reasons)
     found = {
         "X": rows.iloc[good],
         "y": binary_labels(table[label])[good],

@@ -10,7 +10,13 @@ import pandas as pd
 
 from rarecorrect.progress import ShownProgress
 from rarecorrect.whole_file import write_whole
-from rarecorrect_tabular.desk_options import NOT_ALL, PATH, desk_from, plainly
+from rarecorrect_tabular.desk_options import (
+    NOT_ALL,
+    PATH,
+    desk_from,
+    plainly,
+    scorable,
+)
 from rarecorrect_tabular.transactions import (
     TableWriter,
     TransactionFile,
@@ -52,7 +58,7 @@ def review_list(
         if label is not None:
             known = binary_labels(rows[label])
         readable, reasons = desk.readable(rows[desk.columns])
-        good = np.flatnonzero(reasons == "")
+        good = scorable(file.path.name, reasons)
         todo = desk.corrector.label_next(readable.iloc[good], known[good])
         places = good[todo.rows]
         wanted = rows.iloc[places].assign(row=places)

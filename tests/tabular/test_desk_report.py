@@ -68,6 +68,15 @@ def test_new_rows_become_a_page(
     assert ids and ids <= set(rows["transaction_id"][changed.to_numpy()])
 
 
+def test_rows_none_of_which_can_be_scored_are_refused(
+    fix: tuple[Path, ErrorCorrector], tmp_path: Path
+) -> None:
+    data = tmp_path / "new.parquet"
+    cards(100, 5, 2).assign(score=np.nan).to_parquet(data)
+    done = run(fix[0], tmp_path / "p.html", "--data", str(data), "--label", "is_fraud")
+    assert done.exit_code == 2 and "no row of 'new.parquet' can be sc" in done.output
+
+
 def test_rows_that_cannot_be_scored_are_left_out(
     fix: tuple[Path, ErrorCorrector], tmp_path: Path
 ) -> None:

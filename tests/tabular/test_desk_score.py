@@ -179,6 +179,54 @@ def test_a_wrong_file_is_refused_and_the_old_output_stays(
     assert not list(desk.folder.glob("*.part.*")) + list(desk.folder.glob(".*part*"))
 
 
+@pytest.mark.parametrize("verb", ["score", "review-list", "backtest"])
+def test_no_command_overwrites_what_it_reads(desk: Desk, verb: str) -> None:
+    data, link = desk.folder / "kept.parquet", desk.folder / "link.parquet"
+    desk.today.to_parquet(data)
+    link.unlink(missing_ok=True)
+    link.symlink_to(data)
+    before = data.read_bytes()
+    files = ["--data", str(data), "--out", str(link)]
+    needed = ["--corrector", str(desk.folder / "fix.rarecorrect")]
+    if verb == "backtest":
+        needed = ["--label", "is_fraud", "--time", "time", "--score-column", "score"]
+    done = CliRunner().invoke(tabular, [verb, *files, *needed])
+    words = " ".join(done.output.split())
+    assert done.exit_code == 2 and "would overwrite what --data reads" in words, words
+    assert data.read_bytes() == before
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_while_no_score_comes_rows_keep_the_legacy_answer(
+    desk: Desk, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whole blocks of them, in the file and, with the same ending, the output."""
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 500)
+    trace = desk.corrector.trace(desk.today[READ])
+    for first, last in ((0, 1000), (1000, 2000), (0, len(trace))):
+        rows = desk.today.copy()
+        rows.loc[first : last - 1, "score"] = np.nan
+        more = ["--time", "time", "--daily-cap", "900", "--all"]
+        done, found = desk.score(rows, *more, ending=ending, out=f"a.{ending}")
+        assert done.exit_code == 1, done.output
+        out = rows["score"].isna()
+        assert (found["reason"] == np.where(out, "score is missing", "")).all()
+        assert (found["corrected"] == found["legacy"])[out].all()
+        expected = trace["after"][~out].tolist()
+        assert found["corrected"][~out].tolist() == expected
+    done = desk.run(
+        "review-list", desk.folder / f"today.{ending}", desk.folder / "b.csv"
+    )
+    words = "can be scored: score is missing (3,000 of 3,000 rows)"
+    assert done.exit_code == 2 and words in " ".join(done.output.split())
+
+
+def test_a_table_without_rows_has_none_under_a_cap(desk: Desk) -> None:
+    more = ["--time", "time", "--daily-cap", "2"]
+    done, _ = desk.score(desk.today.iloc[:0], *more, ending="csv")
+    assert done.exit_code == 2 and "'today.csv' has no rows" in done.output
+
+
 @pytest.mark.parametrize("valued", [False, True])
 def test_under_a_cap_the_highest_of_each_day_stay(
     desk: Desk, valued: bool, monkeypatch: pytest.MonkeyPatch
