@@ -50,10 +50,15 @@ def review_list(
         check_ending(out)
         file = TransactionFile.open(data)
         file.check([label])
+        if "row" in file.columns:
+            raise ValueError(
+                "column 'row' has the name of a column that is written: rename it"
+            )
         desk = desk_from(corrector, model)
         file.check(desk.columns)
         progress.start(f"reading {file.path.name}")
-        rows = file.rows(file.columns)
+        # what no rule reads is written as it came
+        rows = file.rows(file.columns, texts={*file.columns} - {*desk.columns})
         known = np.full(len(rows), np.nan)
         if label is not None:
             known = binary_labels(rows[label])

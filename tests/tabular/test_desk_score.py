@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
@@ -308,6 +310,35 @@ def test_reviewing_what_is_asked_for_ends_in_a_certificate(
     corrector.certify(recent[READ], recent["outcome"])
     certificate = corrector.rules_.certificate()
     assert certificate.certified and certificate.n_calibration > 5000
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_list_to_review_names_rows_as_the_file_does(
+    desk: Desk, tmp_path: Path, ending: str
+) -> None:
+    recent, ids = cards(1000, 30, 2), [2**53 + 1 + i for i in range(999)] + [None]
+    data, out = tmp_path / f"recent.{ending}", tmp_path / f"todo.{ending}"
+    if ending == "csv":
+        ids = [f"{i:08d}" for i in range(1000)]
+        recent.assign(case=ids).to_csv(data, index=False)
+    else:
+        table = pa.Table.from_pandas(recent).append_column("case", [ids])
+        pq.write_table(table.replace_schema_metadata(None), data)
+    done = desk.run("review-list", data, out)
+    assert done.exit_code == 0, done.output
+    if ending == "csv":
+        found = pd.read_csv(out, dtype={"case": str}).to_dict("list")
+    else:
+        found = pq.read_table(out).to_pydict()
+    assert found["case"] == [ids[row] for row in found["row"]]
+    assert len(found["case"]) > 10
+
+
+def test_a_list_to_review_replaces_no_column(desk: Desk, tmp_path: Path) -> None:
+    data = tmp_path / "recent.parquet"
+    desk.today.assign(row=7).to_parquet(data)
+    done = desk.run("review-list", data, tmp_path / "todo.csv")
+    assert done.exit_code == 2 and "column 'row' has the name" in done.output
 
 
 def test_amounts_in_the_score_reach_files_and_cap(desk: Desk, tmp_path: Path) -> None:
