@@ -64,7 +64,8 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        For a column that is missing, there twice, or of another kind than in ``fit``.
+        For a column that is missing, there twice, or of another kind than in ``fit``;
+        for numbers written with commas, such as ``1,234.50``.
 
     Examples
     --------
@@ -175,6 +176,7 @@ class ColumnEncoder(TransformerMixin, BaseEstimator):
             self.left_out_[name] = "no value in any row"
             return
         if kind == "category":
+            _refuse_commas(name, column)
             values = self._frequent(column)
             if not values:
                 self.left_out_[name] = "no value is frequent, such as in an id"
@@ -271,6 +273,20 @@ def _kind(column: pd.Series[Any]) -> str:
         **dict.fromkeys(_NUMBERS, "number"),
         **dict.fromkeys(_DATES, "date"),
     }.get(held, "category")
+
+
+def _refuse_commas(name: str, column: pd.Series[Any]) -> None:
+    """Amounts such as 1,234.50 would all be rare values of a category."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return
+    texts = pd.Series(column.dropna().unique()).astype(str)
+    commas = texts[texts.str.contains(",", regex=False)]
+    bare = texts.str.replace(",", "", regex=False)
+    if len(commas) and pd.to_numeric(bare, errors="coerce").notna().all():
+        raise ValueError(
+            f"column {name!r} holds numbers with commas, such as {commas.iloc[0]!r}: "
+            "write them without, or leave the column out"
+        )
 
 
 def _numbers(column: pd.Series[Any]) -> npt.NDArray[np.float64]:

@@ -163,6 +163,8 @@ def fit_survey(
             groups=None if groups is None else groups[finite],
             calibration_mask=mask[finite],
         )
+    for name, why in Desk(corrector).left_out.items():
+        lines.append(("no feature", f"{name}: {why}"))
     if plan.alert_budget is not None:
         traffic = _traffic(file, columns, corrector, plan, found, windows, progress)
         corrector.set_params(max_damage=_damage(plan), alert_budget=plan.alert_budget)

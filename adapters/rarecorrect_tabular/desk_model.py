@@ -174,6 +174,11 @@ class Desk:
         """Columns that every file must have."""
         return list(map(str, self.corrector.feature_names_in_))
 
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Columns that rules do not read since they say nothing, and why."""
+        return self._encoder.left_out_
+
     def flaws(self, rows: pd.DataFrame) -> Array:
         """Why a row keeps the legacy answer whatever its score; mostly "".
 

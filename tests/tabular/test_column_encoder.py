@@ -42,6 +42,21 @@ def payments() -> pd.DataFrame:
     return frame
 
 
+@pytest.mark.parametrize(
+    "amounts",
+    [["1,234.50", "12", None], [7.5, 3, "2,000"], ["12,50", "3,10", "-4,00"]],
+)
+def test_numbers_with_commas_are_no_category(amounts: list[object]) -> None:
+    rows = pd.DataFrame({"amount": amounts})
+    with pytest.raises(
+        ValueError, match=r"'amount' holds numbers with commas, such as"
+    ):
+        ColumnEncoder().fit(rows)
+    for other in (["a, b", "1"], pd.Categorical(["1,2", "3"])):
+        kinds = ColumnEncoder().fit(pd.DataFrame({"codes": other})).kinds_
+        assert kinds == {"codes": "category"}
+
+
 COLUMNS = ["id", "amount", "age", "online", "country", "opened", "ts", "empty"]
 NAMES = [
     "amount",

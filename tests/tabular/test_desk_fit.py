@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from rarecorrect.simulate import FraudType, card_transactions
 from rarecorrect_tabular import desk_fit, transactions
 from rarecorrect_tabular.cli import tabular
 from rarecorrect_tabular.desk_fit import fit_file
-from rarecorrect_tabular.desk_model import DeskModel
+from rarecorrect_tabular.desk_model import Desk, DeskModel
 from rarecorrect_tabular.desk_plan import DeskPlan, choose_windows
 from rarecorrect_tabular.desk_survey import DeskColumns, survey
 from rarecorrect_tabular.transactions import TransactionFile, whole_days
@@ -392,6 +393,17 @@ def test_days_that_calibrate_choose_no_feature(
     found = fit_file(file, columns, SCORE, FISHER)
     assert found.windows.start == whole_days(frame["time"])[late[0]]
     assert "row: they only tell the day" in dict(found.lines)["left out"]
+
+
+def test_a_column_that_says_nothing_is_named(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    note = [f"note {i}" for i in range(len(frame))]
+    file = TransactionFile.open(stored(frame.assign(note=note), tmp_path))
+    columns = replace(COLUMNS, features=(*FEATURES, "note"))
+    found = fit_file(file, columns, SCORE, FISHER)
+    assert "no feature       note: no value is frequent" in str(found)
+    assert Desk(found.corrector).left_out.keys() == {"note"}
 
 
 def test_columns_left_out_are_not_asked_for_later(
