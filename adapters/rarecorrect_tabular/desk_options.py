@@ -52,7 +52,9 @@ _OPTIONS = (
     click.option("--id", help="Column: the transaction."),
     click.option("--groups", help="Column: customer, say; rows of one are alike."),
     click.option("--decided", help="Column: 1 if declined, so without an outcome."),
-    click.option("--label-time", help="Column: when the label became known."),
+    click.option(
+        "--label-time", help="Column: when the label became known; empty: at once."
+    ),
     click.option("--features", multiple=True, help="Column; repeatable. Else all."),
     click.option("--drop", multiple=True, help="Column that is no feature."),
     click.option(
@@ -64,7 +66,10 @@ _OPTIONS = (
         "--clear-damage", type=float, default=0.01, show_default=True,
         help="Share of caught frauds that may be cleared.",
     ),
-    click.option("--alert-budget", help="25/day, or a share of traffic."),
+    click.option(
+        "--alert-budget",
+        help="25/day, or a share of traffic; the last day counts as a whole one.",
+    ),
     click.option("--value", help="Column: amount at stake, inside every score."),
     click.option(
         "--raise-only", "direction", flag_value="raise", default="raise",

@@ -45,7 +45,7 @@ class DeskColumns:
     decided : str or None
         1 where a transaction was declined, so that nobody will ever know its outcome.
     label_time : str or None
-        When the label became known.
+        When the label became known; at once where it is missing.
     features : tuple of str
         What rules read, beside the score; empty: every other column.
     drop : tuple of str
