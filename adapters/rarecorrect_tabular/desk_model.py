@@ -117,13 +117,22 @@ class DeskModel:
         -------
         ndarray of int
             1: fraud.  A score that is missing is no fraud, as ``score >= threshold``
-            says.
+            says; nor is a row that XGBoost refuses, with an infinite value.
         """
         if isinstance(self.model, ColumnModel):
             scores = _numbers(rows[self.columns[0]])
             limit = self._score["threshold"]
             return np.asarray(scores >= (0.5 if limit is None else limit), np.int64)
-        return np.asarray(self.model.predict(rows), dtype=np.int64)
+        try:
+            return np.asarray(self.model.predict(rows), dtype=np.int64)
+        except ValueError:
+            readable = self.flaws(rows) == ""
+            if readable.all():
+                raise
+            found = np.zeros(len(rows), dtype=np.int64)
+            if readable.any():
+                found[readable] = self.model.predict(rows[readable])
+            return found
 
     def flaws(self, rows: pd.DataFrame) -> Array:
         """Why the answer to a row is none to build on; mostly "".
@@ -145,6 +154,9 @@ class DeskModel:
                 scores = _numbers(rows[name])
                 text = f"{name} lies outside {low:g} to {high:g}"
                 _note(found, (scores < low) | (scores > high), text)
+            return found
+        numbers = [c for c in self.columns if pd.api.types.is_numeric_dtype(rows[c])]
+        flaws_of_numbers(rows, numbers, found, may_lack=numbers)
         return found
 
     @property

@@ -361,6 +361,29 @@ def test_trees_of_a_library_are_a_model_too(
     assert pd.read_parquet(scores)["changed"].all()
 
 
+def test_trees_have_no_answer_to_an_infinite_value(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """XGBoost refuses all rows for one of them."""
+    xgboost = pytest.importorskip("xgboost")
+    rows = frame[list(FEATURES)].head(2000)
+    table = xgboost.DMatrix(rows, frame["score"].head(2000) >= 0.5)
+    trees = xgboost.train({"objective": "binary:logistic"}, table, 10)
+    trees.save_model(tmp_path / "trees.json")
+    model = DeskModel.of_trees(tmp_path / "trees.json")
+    answers = model.answers(rows)
+    alerts = np.flatnonzero(answers)
+    assert alerts.size and (model.flaws(rows) == "").all()
+    spoilt = rows.copy()
+    spoilt.iloc[alerts[0], 0] = np.inf
+    assert model.flaws(spoilt)[alerts[0]] == "amount is infinite"
+    answers[alerts[0]] = 0
+    np.testing.assert_array_equal(model.answers(spoilt), answers)
+    assert model.answers(spoilt.iloc[alerts[:1]]).tolist() == [0]
+    with pytest.raises(ValueError, match="'amount' holds values of String"):
+        model.answers(rows.assign(amount="much"))
+
+
 def test_a_new_case_is_not_a_right_decision_too(
     frame: pd.DataFrame, tmp_path: Path
 ) -> None:
