@@ -299,6 +299,7 @@ def _block(
         found["declined"] = binary_labels(rows[columns.decided]) == 1
         found["label"][found["declined"]] = np.nan
     if columns.label_time is not None:
+        _check_alike(rows[columns.time], rows[columns.label_time])
         found["label_day"] = whole_days(rows[columns.label_time])
     if columns.groups is not None:
         missing = rows[columns.groups].isna().to_numpy()
@@ -307,6 +308,18 @@ def _block(
     if columns.id is not None:
         found["id"] = hashed(rows[columns.id])
     return found | {"usable": flaw == "", "flaw": flaw}
+
+
+def _check_alike(time: pd.Series[Any], label_time: pd.Series[Any]) -> None:
+    """Days since the start beside dates: every label would be known at once."""
+    time, label_time = time.dropna(), label_time.dropna()
+    is_number = pd.api.types.is_numeric_dtype
+    if len(time) and len(label_time) and is_number(time) != is_number(label_time):
+        raise ValueError(
+            f"columns {time.name!r} and {label_time.name!r} must both hold dates or "
+            f"both numbers of days; they hold {time.iloc[0]!s} and "
+            f"{label_time.iloc[0]!s}"
+        )
 
 
 def _warn_of_a_stray_day(found: Survey) -> None:

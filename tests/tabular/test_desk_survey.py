@@ -59,6 +59,13 @@ def test_a_label_without_its_time_is_known(tmp_path: Path) -> None:
     assert not np.isnan(found.as_of(39).label).any()
 
 
+def test_dates_are_not_compared_with_numbers_of_days(tmp_path: Path) -> None:
+    frame = rows()
+    frame["day"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(frame["day"], unit="D")
+    with pytest.raises(ValueError, match=r"both numbers of days; they hold 2024-01-01"):
+        surveyed(frame, tmp_path)
+
+
 def test_a_backtest_learns_from_no_later_label(tmp_path: Path) -> None:
     """Wrong labels that came after the cut, day 29, change nothing that is learnt."""
     frame = rows()
