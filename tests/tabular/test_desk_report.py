@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
@@ -66,6 +68,21 @@ def test_new_rows_become_a_page(
     assert "2024-01-08" in page
     ids = set(map(int, re.findall(r"Case (\d+)</h3>", page)))
     assert ids and ids <= set(rows["transaction_id"][changed.to_numpy()])
+
+
+def test_whole_numbers_as_ids_stay_exact(
+    fix: tuple[Path, ErrorCorrector], tmp_path: Path
+) -> None:
+    rows = cards(2000, 10, 1)
+    ids = [2**53 + 1 + i for i in range(1999)] + [None]
+    table = pa.Table.from_pandas(rows).append_column("case", [ids])
+    data, out = tmp_path / "new.parquet", tmp_path / "page.html"
+    pq.write_table(table.replace_schema_metadata(None), data)
+    names = ["--label", "is_fraud", "--id", "case"]
+    done = run(fix[0], out, "--data", str(data), *names)
+    assert done.exit_code == 0, done.output
+    found = set(map(int, re.findall(r"Case (\d+)</h3>", out.read_text())))
+    assert any(name % 2 for name in found) and found <= set(ids)
 
 
 def test_rows_none_of_which_can_be_scored_are_refused(
