@@ -250,9 +250,10 @@ def plainly() -> Iterator[None]:
 
 
 def _keep_inputs(options: dict[str, Any]) -> None:
-    out = options.get("out")
+    if (out := options.get("out")) is None:
+        return
     for name, path in options.items():
-        if name == "out" or out is None or not isinstance(path, Path):
+        if name == "out" or not isinstance(path, Path):
             continue
         if path.resolve() == out.resolve():
             raise ValueError(

@@ -257,9 +257,9 @@ def decided(
     if again.size:
         reason[(reason == "") & again] = "id seen before"
     good = np.flatnonzero(reason == "")
-    whole = good.size == len(rows)
     if good.size == 0:  # when a vendor's score fails, say, for hours
         return _untouched(desk.model.answers(rows), reason)
+    whole = good.size == len(rows)
     found = desk.corrector.trace(rows if whole else rows.iloc[good])
     legacy = np.asarray(found["before"] if whole else desk.model.answers(rows))
     proposed = legacy.astype(np.int64)
