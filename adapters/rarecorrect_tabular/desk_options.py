@@ -249,18 +249,6 @@ def plainly() -> Iterator[None]:
                 click.echo(f"Warning: {_one_line(text)}", err=True)
 
 
-def _keep_inputs(options: dict[str, Any]) -> None:
-    if (out := options.get("out")) is None:
-        return
-    for name, path in options.items():
-        if name == "out" or not isinstance(path, Path):
-            continue
-        if path.resolve() == out.resolve():
-            raise ValueError(
-                f"--out {str(out)!r} would overwrite what --{name} reads: name another"
-            )
-
-
 def _budget(text: str | None) -> float | str | None:
     if text is None or "/" in text:
         return text
@@ -279,3 +267,15 @@ def _day(text: str | None) -> int | None:
 def _one_line(text: object) -> str:
     joined = " ".join(str(text).split())
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in joined)
+
+
+def _keep_inputs(options: dict[str, Any]) -> None:
+    if (out := options.get("out")) is None:
+        return
+    for name, path in options.items():
+        if name == "out" or not isinstance(path, Path):
+            continue
+        if path.resolve() == out.resolve():
+            raise ValueError(
+                f"--out {str(out)!r} would overwrite what --{name} reads: name another"
+            )
