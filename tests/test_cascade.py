@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from rarecorrect.cross_fitting import cross_scores
 from rarecorrect.detectors import CascadeDetector, FisherDetector
 from rarecorrect.metrics import gain_at_retention
 from rarecorrect.robust import RobustColumns
@@ -41,6 +42,29 @@ def test_a_second_stage_tells_errors_from_their_like():
     assert len(three.stages_) > 1
     gains = np.array([[gain(d, seed) for d in (one, three)] for seed in range(1, 6)])
     assert (gains[:, 1] > gains[:, 0] + 0.1).all()
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_cuts_come_from_discriminants_that_did_not_see_the_row(weighted):
+    rows, is_error = cases(n_right=1000)
+    w = np.random.default_rng(1).uniform(0.5, 1.5, len(rows)) if weighted else None
+    detector = CascadeDetector(random_state=7).fit(rows, is_error, sample_weight=w)
+    order = np.argsort(is_error, kind="stable")  # right decisions first
+    Z, errors = detector.scale_(rows[order]), is_error[order]
+    w = None if w is None else w[order]
+    seed = np.random.RandomState(7).randint(2**31 - 1)
+    scores = cross_scores(
+        FisherDetector(), Z, errors, sample_weight=w, random_state=seed
+    )
+    assert len(detector.cuts_) > 0
+    weight = np.ones(len(rows)) if w is None else w
+    for kind, share in ((~errors, 0.7), (errors, 0.05)):
+        below = np.average(
+            scores[kind] < detector.cuts_[0] - 1e-9, weights=weight[kind]
+        )
+        assert below <= share
+    at = np.abs(scores - detector.cuts_[0])
+    assert at.min() < 1e-9  # it is one of these scores
 
 
 def test_rows_that_reach_a_later_stage_come_first():

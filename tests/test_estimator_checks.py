@@ -55,7 +55,6 @@ _SPLIT = (
     "of weight k is not the same as k rows"
 )
 _DRAWN = "rows are drawn at random, so a row of weight k is not the same as k rows"
-_FOLDS = "rows are parted into folds, so a row of weight k is not the same as k rows"
 _COUNTED = "rows that are left out are counted, so a row of weight k is one row there"
 _BINS = "bins of columns know no weights, so a row of weight k is not quite k rows"
 
@@ -64,7 +63,6 @@ _BINS = "bins of columns know no weights, so a row of weight k is not quite k ro
 WEIGHTS_FAIL = {
     ErrorCorrector: _SPLIT,
     BoostingDetector: _BINS,
-    CascadeDetector: _FOLDS,
     CleanedDetector: _COUNTED,
     TreesDetector: _DRAWN,
     AutoDetector: _DRAWN,

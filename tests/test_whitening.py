@@ -40,6 +40,20 @@ def test_matrix_inverts_the_shrunk_covariance(shrinkage):
     assert_allclose(product, np.linalg.inv(shrunk), rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("shrinkage", ["oas", 0.0, 0.3, 1.0])
+def test_the_triangular_form_is_the_same_rotated(shrinkage):
+    rows = np.column_stack([ROWS, np.ones(len(ROWS)), ROWS[:, 0]])  # dead, and a twin
+    right = Moments.from_rows(rows)
+    errors = Moments.from_rows(rows[:3] + 1)
+    options = {"shrinkage": shrinkage, "errors": errors}
+    one = Whitening.from_moments(right, **options)
+    other = Whitening.triangular(right, **options)
+    assert_allclose(other.shrinkage, one.shrinkage)
+    inverse = one.matrix @ one.matrix.T
+    size = np.sqrt(np.outer(np.diag(inverse), np.diag(inverse))) + 1e-300
+    assert_allclose(other.matrix @ other.matrix.T / size, inverse / size, atol=1e-9)
+
+
 def test_oas_is_the_published_formula():
     n, p, s = 400, 6, np.corrcoef(ROWS.T)
     trace, square = np.trace(s), np.trace(s @ s)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -9,13 +10,15 @@ import numpy.typing as npt
 from sklearn.utils import check_random_state
 
 from rarecorrect.certify import check_share
-from rarecorrect.cross_fitting import cross_scores
+from rarecorrect.cross_fitting import folds
 from rarecorrect.detectors.base import BinaryDetector, rows_that_teach, weights_of
 from rarecorrect.detectors.fisher import FisherDetector
 from rarecorrect.moments import Moments
 from rarecorrect.robust import RobustColumns
+from rarecorrect.whitening import Whitening
 
 FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 _LEAST_RIGHT = 50  # right decisions that the next stage learns from
@@ -127,38 +130,62 @@ class CascadeDetector(BinaryDetector):
         rows, errors, weight = X[used], is_error[used], weights_of(used, w)
         self.scale_ = RobustColumns.from_rows(rows, None if w is None else weight)
         Z = self.scale_(rows)
-        self._fit_stages(Z, errors, weight, rng.randint(2**31 - 1))
+        seed = rng.randint(2**31 - 1)
+        self._fit_stages(Z, errors, None if w is None else weight, seed)
         scores = self._passed(Z)
         means = [np.average(scores[s], weights=weight[s]) for s in (errors, ~errors)]
         self._offset = float(np.mean(means))
 
     def _fit_stages(
-        self, Z: FloatArray, is_error: Mask, w: FloatArray, seed: int
+        self, Z: FloatArray, is_error: Mask, w: FloatArray | None, seed: int
     ) -> None:
         stages: list[FisherDetector] = []
         cuts: list[float] = []
         while len(cuts) == len(stages):
-            stage = FisherDetector(shrinkage=self.shrinkage)
-            stages.append(stage.fit(Z, is_error, sample_weight=w))
-            if len(stages) < self.n_stages:
-                scores = cross_scores(
-                    stage, Z, is_error, sample_weight=w, random_state=seed
-                )
+            fold = folds(is_error, None, np.random.default_rng(seed))
+            moments = _of_folds(Z, is_error, w, fold)
+            right, errors = (reduce(Moments.merge, parts) for parts in moments)
+            stage = FisherDetector.from_moments(right, errors, shrinkage=self.shrinkage)
+            stages.append(stage)
+            if len(stages) < self.n_stages and self._may_cut(is_error):
+                scores = self._left_out(Z, fold, moments)
                 cut = self._cut(scores, is_error, w)
                 if cut is not None:
                     cuts.append(cut)
                     on = scores >= cut
-                    Z, is_error, w = Z[on], is_error[on], w[on]
+                    Z, is_error, w = Z[on], is_error[on], None if w is None else w[on]
         self.stages_, self.cuts_ = stages, np.array(cuts)
 
-    def _cut(self, scores: FloatArray, is_error: Mask, w: FloatArray) -> float | None:
-        """Score from which on rows are passed on; None where the stage is the last."""
-        n_errors = np.count_nonzero(is_error)
-        share = max(self.passing, _LEAST_RIGHT / (is_error.size - n_errors))
-        if n_errors < _LEAST_ERRORS or share >= _NO_CUT or np.isnan(scores).any():
-            return None
+    def _may_cut(self, is_error: Mask) -> bool:
+        """Whether there are enough rows to place a cut, and for a stage behind it."""
+        enough = int(np.count_nonzero(is_error)) >= _LEAST_ERRORS
+        return enough and self._share(is_error) < _NO_CUT
+
+    def _share(self, is_error: Mask) -> float:
+        """Share of right decisions to pass on: enough for the next stage."""
+        return max(self.passing, _LEAST_RIGHT / int(np.count_nonzero(~is_error)))
+
+    def _left_out(
+        self, Z: FloatArray, fold: Indices, moments: list[list[Moments]]
+    ) -> FloatArray:
+        """Score of every row by a discriminant that was fitted without its fold."""
+        scores = np.empty(len(Z))
+        for f in range(fold.max() + 1):
+            rest = [
+                reduce(Moments.merge, parts[:f] + parts[f + 1 :]) for parts in moments
+            ]
+            line = _Line.from_moments(*rest, shrinkage=self.shrinkage)
+            out = fold == f
+            scores[out] = _scores(line, Z[out])
+        return scores
+
+    def _cut(
+        self, scores: FloatArray, is_error: Mask, w: FloatArray | None
+    ) -> float | None:
+        """Score from which on rows are passed on; None where nearly all would pass."""
+        w = np.ones(scores.size) if w is None else w
         cut = min(
-            _quantile(scores[~is_error], w[~is_error], 1 - share),
+            _quantile(scores[~is_error], w[~is_error], 1 - self._share(is_error)),
             _quantile(scores[is_error], w[is_error], _LOST),
         )
         passed = np.average(scores[~is_error] >= cut, weights=w[~is_error])
@@ -179,6 +206,23 @@ class CascadeDetector(BinaryDetector):
         last = _scores(self.stages_[-1], Z)
         found[rows] = len(self.cuts_) + _bent(last)
         return found
+
+
+class _Line(FisherDetector):
+    """The same line without the principal axes: several times as fast."""
+
+    def _whitening(self, right: Moments, errors: Moments) -> Whitening:
+        return Whitening.triangular(right, shrinkage=self.shrinkage, errors=errors)
+
+
+def _of_folds(
+    Z: FloatArray, is_error: Mask, w: FloatArray | None, fold: Indices
+) -> list[list[Moments]]:
+    """Moments of right decisions and of errors, of every fold."""
+    n_folds = int(fold.max()) + 1
+    code = np.where(is_error, n_folds, 0) + np.maximum(fold, 0)
+    found = Moments.by_code(Z, code, 2 * n_folds, w)
+    return [found[:n_folds], found[n_folds:]]
 
 
 def _bent(scores: FloatArray) -> FloatArray:

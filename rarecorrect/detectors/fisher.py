@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg import solve
+from scipy.linalg.blas import dtrmm
 from sklearn.base import clone
 from sklearn.cluster import KMeans
 from sklearn.utils.metaestimators import available_if
@@ -16,7 +18,7 @@ from rarecorrect.array_api import beside
 from rarecorrect.detectors.base import BinaryDetector
 from rarecorrect.moments import Moments, project, row_blocks
 from rarecorrect.tail_scale import TailScale
-from rarecorrect.whitening import Whitening, shrinkage_intensity
+from rarecorrect.whitening import Whitening, shrinkage_of_sums
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -289,12 +291,7 @@ class FisherDetector(BinaryDetector):
                 "a detector needs rows of two classes with positive weight; class "
                 f"weights are {right.weight:g} and {errors.weight:g}"
             )
-        self.whitening_ = Whitening.from_moments(
-            right,
-            n_components=self.n_components,
-            shrinkage=self.shrinkage,
-            errors=errors,
-        )
+        self.whitening_ = self._whitening(right, errors)
         if self.sphere:
             right, errors = self._sphered_moments(X, codes, w)
         clusters = [errors]
@@ -305,8 +302,17 @@ class FisherDetector(BinaryDetector):
         if len(clusters) > 1:
             self._fit_scales(X, codes, w)
         elif self.sphere:
-            self._offset = float(self._midpoint(right, errors, self._directions[:, 0]))
+            middle = (right.mean + errors.mean) / 2
+            self._offset = float(middle @ self._directions[:, 0])
         return self
+
+    def _whitening(self, right: Moments, errors: Moments) -> Whitening:
+        return Whitening.from_moments(
+            right,
+            n_components=self.n_components,
+            shrinkage=self.shrinkage,
+            errors=errors,
+        )
 
     def _coordinates(self, X: npt.NDArray[Any]) -> FloatArray:
         """Whitened rows, on the sphere if asked for."""
@@ -339,10 +345,10 @@ class FisherDetector(BinaryDetector):
     def _fold(self, right: Moments, clusters: list[Moments]) -> None:
         """Directions in whitened coordinates, folded back to the features."""
         whitening = self.whitening_
-        white_right = right if self.sphere else _whitened(right, whitening)
         # whitened by their shrunk covariance, right decisions have the identity
-        plain = np.eye(white_right.mean.size)
-        background = white_right.covariance if self.sphere else plain
+        plain = np.eye(whitening.matrix.shape[1])
+        background = right.covariance if self.sphere else plain
+        centre = right.mean if self.sphere else np.zeros(len(plain))
         directions, offsets, centroids, weights = [], [], [], []
         for cluster in clusters:
             white = cluster if self.sphere else _whitened(cluster, whitening)
@@ -350,10 +356,10 @@ class FisherDetector(BinaryDetector):
             w = _direction(
                 background if white.weight > 1 else plain,
                 own,
-                white.mean - white_right.mean,
+                white.mean - centre,
             )
             directions.append(w)
-            offsets.append(self._midpoint(white_right, white, w))
+            offsets.append(float((centre + white.mean) @ w / 2))
             centroids.append(white.mean)
             weights.append(white.weight)
         self._directions = np.column_stack(directions)
@@ -364,10 +370,6 @@ class FisherDetector(BinaryDetector):
         self.intercept_ = -(self.coef_ @ whitening.mean)
         if len(clusters) == 1 and not self.sphere:
             self.intercept_ = self.intercept_ - offsets[0]
-
-    @staticmethod
-    def _midpoint(right: Moments, errors: Moments, w: FloatArray) -> float:
-        return float((right.mean + errors.mean) @ w / 2)
 
     def _fit_scales(
         self, X: npt.NDArray[Any], codes: npt.NDArray[np.intp], w: Any
@@ -419,12 +421,12 @@ def _present(
 
 
 def _whitened(moments: Moments, whitening: Whitening) -> Moments:
-    m = whitening.matrix
-    return Moments(
-        moments.weight,
-        (moments.mean - whitening.mean) @ m,
-        m.T @ moments.scatter @ m,
-    )
+    m, scatter = whitening.matrix, moments.scatter
+    if m.shape[0] == m.shape[1] and not np.tril(m, -1).any():  # half the work
+        white = dtrmm(1.0, m, dtrmm(1.0, m, scatter, side=1), trans_a=1)
+    else:
+        white = m.T @ scatter @ m
+    return Moments(moments.weight, (moments.mean - whitening.mean) @ m, white)
 
 
 def _direction(
@@ -435,7 +437,7 @@ def _direction(
     if p > 0:
         total = background + own
         total.flat[:: p + 1] += _RIDGE * max(np.trace(total) / p, 1e-300)
-        target = np.asarray(np.linalg.solve(total, target), dtype=np.float64)
+        target = np.asarray(solve(total, target, assume_a="pos"), dtype=np.float64)
     length = np.linalg.norm(target)
     return np.asarray(target / length if length > 0 else target)
 
@@ -445,8 +447,8 @@ def _shrunk(covariance: FloatArray, n: float, shrinkage: str | float) -> FloatAr
     p = covariance.shape[0]
     if n <= 1 or p == 0:
         return covariance
-    values = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
-    amount = shrinkage_intensity(shrinkage, values, n)
+    trace, square = np.trace(covariance), np.sum(covariance**2)
+    amount = shrinkage_of_sums(shrinkage, p, trace, square, n)
     shrunk = (1 - amount) * covariance
-    shrunk.flat[:: p + 1] += amount * values.mean()
+    shrunk.flat[:: p + 1] += amount * trace / p
     return np.asarray(shrunk)
