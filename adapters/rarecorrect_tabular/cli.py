@@ -15,6 +15,7 @@ from rarecorrect_tabular.backtest_command import backtest
 from rarecorrect_tabular.benchmark import BenchmarkResult, run_benchmark
 from rarecorrect_tabular.fit_command import fit
 from rarecorrect_tabular.loader import load_transactions
+from rarecorrect_tabular.methods import METHODS, PRODUCT, Method, available_methods
 from rarecorrect_tabular.protocol import Plan
 from rarecorrect_tabular.replay_command import replay
 from rarecorrect_tabular.report import gain_table, write_results
@@ -55,6 +56,12 @@ for command in (backtest, fit, replay, report, review_list, score):
     "--scenario", "scenarios", multiple=True, help="Fraud type; may be repeated."
 )
 @click.option(
+    "--methods",
+    multiple=True,
+    type=click.Choice(list(METHODS)),
+    help=f"To compare, and {PRODUCT}, whose null control stands beside; default: all.",
+)
+@click.option(
     "--jobs",
     type=click.IntRange(min=1),
     default=1,
@@ -75,6 +82,7 @@ def benchmark(
     seeds: int | None,
     seed: int,
     scenarios: tuple[str, ...],
+    methods: tuple[str, ...],
     jobs: int,
     label: str | None,
     time: str | None,
@@ -105,13 +113,29 @@ def benchmark(
         )
         with ShownProgress() as progress:
             result = run_benchmark(
-                table, plan, scenarios=scenarios, progress=progress, n_jobs=jobs
+                table,
+                plan,
+                scenarios=scenarios,
+                progress=progress,
+                methods=_chosen(methods),
+                n_jobs=jobs,
             )
     except (ValueError, FileNotFoundError) as error:
         raise click.UsageError(str(error)) from error
     write_results(result, out, _command())
     _show(result, quick)
     click.echo(f"{out / 'results.md'}, {out / 'results.parquet'}")
+
+
+def _chosen(names: tuple[str, ...]) -> dict[str, Method] | None:
+    """Methods in their order; None: all."""
+    missing = set(names).intersection(available_methods()[1])
+    if missing:
+        raise ValueError(
+            f"{', '.join(missing)}: not installed; pip install 'rarecorrect[boosting]'"
+        )
+    wanted = {*names, PRODUCT}
+    return {n: m for n, m in METHODS.items() if n in wanted} if names else None
 
 
 def _show(result: BenchmarkResult, quick: bool) -> None:

@@ -42,6 +42,25 @@ def test_a_quick_run_writes_both_files(tmp_path: Path, frame: pd.DataFrame) -> N
         assert words in text
 
 
+def test_some_methods_give_what_they_give_among_all(
+    tmp_path: Path, frame: pd.DataFrame
+) -> None:
+    data = tmp_path / "cards.parquet"
+    frame.to_parquet(data)
+    plan = Plan.quick().with_draws(1)
+    everyone = run_benchmark(load_transactions(data), plan, scenarios=["3"]).frame
+    options = ["--data", str(data), "--out", str(tmp_path), "--scenario", "3"]
+    options += ["--methods", "logistic", "--quick", "--seeds", "1"]
+    run = CliRunner().invoke(tabular, ["benchmark", *options])
+    assert run.exit_code == 0, run.output
+    alone = pd.read_parquet(tmp_path / "results.parquet")
+    judged = alone.loc[alone["certified"].notna(), "method"]
+    assert judged.drop_duplicates().tolist() == ["Fisher", "logistic"]
+    same = everyone[everyone["method"].isin(alone["method"])].reset_index(drop=True)
+    columns = ["method", "curve_gain", "certified_gain", "realised_damage"]
+    pd.testing.assert_frame_equal(alone[columns], same[columns], check_dtype=False)
+
+
 def test_the_same_seed_gives_the_same_gains(
     frame: pd.DataFrame, tmp_path: Path
 ) -> None:
