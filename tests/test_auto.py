@@ -20,6 +20,7 @@ from rarecorrect.detectors import (
     IntervalDetector,
     LogisticDetector,
     TreesDetector,
+    auto,
 )
 from rarecorrect.metrics import gain_at_retention
 from rarecorrect.tail_scale import TailScale
@@ -112,6 +113,46 @@ def test_no_box_alone_where_the_budget_holds_few_right_decisions():
     )
     assert enough.box_ is not None
     assert too_few.box_ is None
+
+
+def test_no_box_alone_where_another_lies_deeper_in_the_tail():
+    rng = np.random.default_rng(0)
+    rows, is_error = cases("none", 5)
+    one_condition = ("box", IntervalDetector(max_conditions=1))
+    members = [("Fisher", FisherDetector()), one_condition]
+    rows[is_error, :4] = rng.normal(3.0, 0.1, size=(5, 4))
+    detector = AutoDetector(candidates=members, random_state=0).fit(rows, is_error)
+    evidence = {c.name: c.evidence for c in detector.candidates_}
+    assert evidence["box"] > 0.9  # all within the budget, but not far
+    assert detector.box_ is None and weights(detector)["Fisher"] > 0
+    rows[is_error, 0] += 3  # as far as the line
+    assert detector.fit(rows, is_error).box_ is not None
+
+
+def test_a_box_less_deep_by_noise_is_still_taken_alone(monkeypatch):
+    rng = np.random.default_rng(0)
+    rows, is_error = cases("none", 30)
+    rows[is_error, 0] = rng.normal(6.0, 0.1, 30)
+    rows[is_error, 1:4] = rng.normal(2.5, 0.1, size=(30, 3))
+    rows[-1, 0] = 2.8  # for the box a few right decisions lie before this one
+    one_condition = ("box", IntervalDetector(max_conditions=1))
+    members = [("Fisher", FisherDetector()), one_condition]
+    detector = AutoDetector(candidates=members, random_state=0)
+    assert detector.fit(rows, is_error).box_ is not None
+    monkeypatch.setattr(auto, "_standard_error", lambda behind: 1e-9)
+    assert detector.fit(rows, is_error).box_ is None
+
+
+def test_trees_count_twice_before_there_is_evidence():
+    rows, is_error = cases("box", 30)
+    rows[is_error, :4] = 9.0  # every candidate puts every error first
+    members = [("Fisher", FisherDetector()), ("trees", TreesDetector(50))]
+    detector = AutoDetector(candidates=members, random_state=0).fit(rows, is_error)
+    assert_allclose([c.evidence for c in detector.candidates_], 1, atol=0.01)
+    assert weights(detector) == pytest.approx({"Fisher": 1 / 3, "trees": 2 / 3})
+    detector.set_params(candidates=[*members, ("more", TreesDetector(40))])
+    found = weights(detector.fit(rows, is_error))
+    assert found == pytest.approx({"Fisher": 0.2, "trees": 0.4, "more": 0.4})
 
 
 def test_a_box_taken_alone_knows_the_names_of_its_columns():

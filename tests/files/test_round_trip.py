@@ -31,6 +31,7 @@ from rarecorrect.detectors import (
     IntervalDetector,
     LogisticDetector,
     TreesDetector,
+    auto,
 )
 from rarecorrect.files import load, save
 from rarecorrect.probe import Probe
@@ -102,6 +103,21 @@ def test_auto_with_the_engine_of_scikit_learn(outbreak, tmp_path):
     members = {m[0] for rule in corrector.rules_ for m in rule.detector.members_}
     assert members == {"boosting", "cleaned", "cascade"}
     assert_the_same(corrector, through_a_file(corrector, tmp_path), outbreak.X_new)
+
+
+def test_weights_that_an_older_version_gave_are_kept(outbreak, tmp_path, monkeypatch):
+    members = [("trees", TreesDetector(10)), ("Bayes", GaussianNB())]
+    with monkeypatch.context() as older:
+        older.setattr(auto, "_PRIOR_FOR_TREES", 1.0)
+        old = fitted(outbreak, detector=AutoDetector(candidates=members))
+    again = through_a_file(old, tmp_path)
+    assert_the_same(old, again, outbreak.X_new)
+    new = fitted(outbreak, detector=AutoDetector(candidates=members))
+    given = [
+        [weight for rule in made.rules_ for *_, weight in rule.detector.members_]
+        for made in (old, again, new)
+    ]
+    assert given[0] == given[1] != given[2]
 
 
 def test_types_that_the_caller_trusts(outbreak, tmp_path):
