@@ -115,6 +115,19 @@ def test_sums_may_leave_the_range_of_the_rows(dtype, scale, rtol, weighted):
     assert_same(found, Moments.from_rows(rows.astype(np.float64), weight), rtol)
 
 
+@pytest.mark.parametrize("first", [1, BLOCK_ROWS, 3 * BLOCK_ROWS])
+def test_float32_rows_lose_little_where_their_mean_jumps(first):
+    rows = rows_of(6 * BLOCK_ROWS)
+    rows[first:] += 1e4  # far from the mean of the rows before
+    rows[-first:, 0] = 7.0
+    rows = rows.astype(np.float32)
+    found, exact = Moments.from_rows(rows), Moments.from_rows(rows.astype(np.float64))
+    sd = np.sqrt(exact.variance)
+    assert (np.abs(found.mean - exact.mean) / sd).max() < 1e-5
+    error = np.abs(found.covariance - exact.covariance) / np.outer(sd, sd)
+    assert error.max() < 1e-5
+
+
 def test_a_variance_is_never_negative():
     rows = np.full((10, 1), 0.1, dtype=np.float32) + np.float32(1e6)
     assert Moments.from_rows(rows).variance[0] >= 0
