@@ -11,16 +11,17 @@ import numpy as np
 import numpy.typing as npt
 
 from rarecorrect.array_api import as_numpy, beside, is_elsewhere, namespace_of, take
-from rarecorrect.moments import BLOCK_ROWS, project, row_blocks
+from rarecorrect.moments import project, row_blocks
 from rarecorrect.rule import Rule
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 
-_OVERFLOWS = 1e37  # sums of such terms may leave the range of float32
+_OVERFLOWS = 1e37  # sums of this size may leave the range of float32
 _VANISHES = 1e-18  # smaller squares may leave it, too
-_BLOCK_ROWS = 1024  # of a first look in float32: a cache holds them
+_FEWEST_ROWS = 1024  # that are worth a first look in float32
+_BLOCK_NUMBERS = 2**18  # of it: a megabyte, which a cache holds
 _FEW = 1 / 64  # of the rows of a block: cheaper looked at again than bounded again
 
 
@@ -197,7 +198,7 @@ def _suspects(rules: Sequence[Rule], Z: Any, limits: FloatArray) -> Indices | sl
     xp, _ = namespace_of(Z)
     linear = all(rule.coef is not None for rule in rules)
     cheaper = is_elsewhere(Z) or Z.dtype == np.float32
-    if not linear or not cheaper or n_rows < _BLOCK_ROWS:
+    if not linear or not cheaper or n_rows < _FEWEST_ROWS:
         return slice(None)
     weights = linear_forms(rules, n_features)
     with np.errstate(over="ignore"):
@@ -209,30 +210,49 @@ def _suspects(rules: Sequence[Rule], Z: Any, limits: FloatArray) -> Indices | sl
     by_length, by_column = np.linalg.norm(weights, axis=0), np.abs(weights)
     found = np.zeros(n_rows, dtype=bool)
     with np.errstate(invalid="ignore", over="ignore"):  # NaN is suspect
-        for part in row_blocks(n_rows, BLOCK_ROWS if is_elsewhere(Z) else _BLOCK_ROWS):
+        for part in row_blocks(n_rows, max(1, _BLOCK_NUMBERS // max(1, n_features))):
             block = Z[part, :]
             size = _length(block) * by_length  # brings the block into the cache
             product = block @ narrow
-            suspects = _not_below(product, least - _error(rounding, size))
-            if np.count_nonzero(suspects) > _FEW * suspects.size:
+            below = _at_most(product, least - rounding * _in_range(size))
+            if _n_false(below) > _FEW * block.shape[0]:
                 size = _column_lengths(block) @ by_column
-                suspects = _not_below(product, least - _error(rounding, size))
-            found[part] = suspects
+                below = _at_most(product, least - rounding * _in_range(size))
+            found[part] = _rows_with_false(below)
     return np.flatnonzero(found)
 
 
-def _error(rounding: float, size: FloatArray) -> FloatArray:
-    """Error of sums of this size; unbounded where they may leave the range."""
-    return np.where(size < _OVERFLOWS, rounding * size, np.inf)
+def _in_range(size: FloatArray) -> FloatArray:
+    """Sizes of sums; infinite where these may leave the range of float32."""
+    return np.where(size < _OVERFLOWS, size, np.inf)
 
 
-def _not_below(product: Any, bounds: FloatArray) -> npt.NDArray[np.bool_]:
-    """Rows with a product that is not at most its bound, NaN among them."""
+def _at_most(product: Any, bounds: FloatArray) -> Any:
+    """Where products are at most their bounds; NaN is not."""
     xp, _ = namespace_of(product)
-    below = product <= beside(bounds, product)
-    if bool(xp.all(below)):  # of most blocks
-        return np.zeros(product.shape[0], dtype=bool)
-    return np.asarray(~as_numpy(xp.all(below, axis=1)))
+    # rounded as the product is: a bound that this moves past a product is smaller than
+    # the sums behind it, of whose error half is in reserve
+    return product <= xp.asarray(beside(bounds, product), dtype=product.dtype)
+
+
+def _n_false(flags: Any) -> int:
+    xp, _ = namespace_of(flags)
+    n_flags: int = math.prod(flags.shape)
+    return n_flags - int(xp.count_nonzero(flags))
+
+
+def _rows_with_false(flags: Any) -> npt.NDArray[np.bool_]:
+    """Rows with a flag that is not set; mostly there are few, or none."""
+    xp, _ = namespace_of(flags)
+    n_rows, n_columns = flags.shape
+    n_false = _n_false(flags)
+    if n_false > n_rows:
+        return np.asarray(~as_numpy(xp.all(flags, axis=1)))
+    found = np.zeros(n_rows, dtype=bool)
+    if n_false:
+        places = xp.nonzero(xp.reshape(~flags, (-1,)))[0]
+        found[as_numpy(places) // n_columns] = True
+    return found
 
 
 def _length(block: Any) -> float:

@@ -237,7 +237,7 @@ def test_rows_that_fire_are_found_where_they_are(library, moved, sizes):
     ]
     labels, limits = np.arange(len(Z)) % 2, np.full(len(Z), 5.0)
     found = above_raw_threshold(rules, rows, labels, limits)
-    assert max(np.prod(shape) for shape in moved) < len(Z)  # never rows by features
+    assert max(np.prod(shape) for shape in moved) <= len(Z)  # never rows by features
     assert_array_equal(found, above_raw_threshold(rules, known, labels, limits))
     assert 10 < found.sum() < 2000
 
@@ -344,7 +344,7 @@ def test_nothing_of_this_is_loaded_unless_it_is_used():
 
 
 def test_small_tables_are_looked_at_in_numpy(library):
-    Z, _ = rows_of(decisions._BLOCK_ROWS - 1)
+    Z, _ = rows_of(decisions._FEWEST_ROWS - 1)
     rule = Rule("to 1", 1, None, TailScale.from_scores(Z[:, 0]), coef=np.eye(12)[0])
     zeros, limits = np.zeros(len(Z), dtype=int), np.full(len(Z), 3.0)
     found = above_raw_threshold([rule], library.array(Z), zeros, limits)

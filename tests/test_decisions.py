@@ -11,6 +11,11 @@ from rarecorrect.rule import Rule
 from rarecorrect.tail_scale import TailScale
 
 
+def small_blocks(monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
+    monkeypatch.setattr(decisions, "_FEWEST_ROWS", rows)
+    monkeypatch.setattr(decisions, "_BLOCK_NUMBERS", 40 * rows)
+
+
 def rules_of(weights: np.ndarray) -> list[Rule]:
     rng = np.random.default_rng(1)
     spread = np.linalg.norm(weights, axis=0)
@@ -32,7 +37,7 @@ def rules_of(weights: np.ndarray) -> list[Rule]:
 def test_no_row_that_fires_is_missed(
     monkeypatch: pytest.MonkeyPatch, seed: int, centre: float
 ) -> None:
-    monkeypatch.setattr(decisions, "_BLOCK_ROWS", 32)
+    small_blocks(monkeypatch, 32)
     rng = np.random.default_rng(seed)
     weights = rng.normal(size=(40, 3)) * np.geomspace(1e-3, 1e3, 40)[:, None]
     Z = rng.normal(centre, 1, size=(500, 40)) / np.geomspace(1e-3, 1e3, 40)
@@ -66,7 +71,7 @@ def test_a_large_offset_costs_digits_of_the_score_too() -> None:
 
 
 def test_few_rows_are_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decisions, "_BLOCK_ROWS", 64)
+    small_blocks(monkeypatch, 64)
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(2000, 30)).astype(np.float32)
     rules = rules_of(rng.normal(size=(30, 2)))
@@ -79,7 +84,7 @@ def test_few_rows_are_looked_at_twice(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_float32_cannot_tell_is_looked_at_again(
     monkeypatch: pytest.MonkeyPatch, value: float
 ) -> None:
-    monkeypatch.setattr(decisions, "_BLOCK_ROWS", 64)
+    small_blocks(monkeypatch, 64)
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(128, 30)).astype(np.float32)
     Z[7] = value
@@ -95,7 +100,7 @@ def test_what_float32_cannot_tell_is_looked_at_again(
 def test_a_sum_that_overflows_on_its_way_is_looked_at_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(decisions, "_BLOCK_ROWS", 64)
+    small_blocks(monkeypatch, 64)
     rng = np.random.default_rng(0)
     Z = rng.normal(size=(128, 30)).astype(np.float32)
     weights = rng.uniform(1, 2, size=(30, 1))
@@ -112,7 +117,7 @@ def test_weights_and_sums_beyond_float32_are_looked_at_again(
     weights: tuple[float, float],
     features: tuple[float, float],
 ) -> None:
-    monkeypatch.setattr(decisions, "_BLOCK_ROWS", 64)
+    small_blocks(monkeypatch, 64)
     Z = np.zeros((128, 2), dtype=np.float32)
     Z[7] = features
     rules = rules_of(np.array(weights)[:, None])
