@@ -185,6 +185,11 @@ class ParquetBlocks:
                     f"{path} has no column {name!r}; it has {schema.names}"
                 )
             kind = schema.field(name).type
+            if name == self.roles.get("time") and getattr(kind, "tz", None):
+                raise ValueError(
+                    f"{path}: column {name!r} has the time zone {kind.tz}, and days "
+                    "are those of a clock on the wall; write local times without zone"
+                )
             if name in self._schema.names and kind != self._schema.field(name).type:
                 raise ValueError(
                     f"{path}: column {name!r} is of type {kind}, and in "
@@ -194,7 +199,7 @@ class ParquetBlocks:
 
     def _block(self, batch: Any) -> Block:
         side = {
-            role: batch.column(name).to_numpy(zero_copy_only=False)
+            role: _values(batch.column(name), exact=role == "case_id")
             for role, name in self.roles.items()
         }
         table = batch.select(self.features)
@@ -251,18 +256,19 @@ def chunks(blocks: Iterable[Any]) -> Iterator[tuple[int, Block]]:
     first: Block | None = None
     for i, given in enumerate(blocks):
         block = _checked(given, i)
+        if not (n := _n_rows(block.X)):
+            continue
         if first is None:
             first = replace(block, X=_rows_of(block.X, slice(0, 0)))
             size = _chunk_rows(block.X)
         _check_alike(block, first, i)
-        n = _n_rows(block.X)
         while n_waiting + n >= size:
             taken = size - n_waiting
             yield start, _joined([*waiting, _part(block, slice(0, taken))])
             start, block, n = start + size, _part(block, slice(taken, n)), n - taken
             waiting, n_waiting = [], 0
-        if n:
-            waiting.append(block)
+        if n:  # a copy: the next block may be in the same place
+            waiting.append(_copied(block))
             n_waiting += n
     if waiting:
         yield start, _joined(waiting)
@@ -278,10 +284,13 @@ def _checked(given: Any, i: int) -> Block:
             f"block {i} is a {type(given).__name__}; blocks are (X, y), (X,) or a "
             "rarecorrect.blocks.Block"
         )
-    if not (hasattr(given.X, "shape") and len(given.X.shape) > 1):
+    if sp.issparse(given.X) and given.X.format not in ("csr", "csc"):
+        given = replace(given, X=given.X.tocsr())  # others have no slices
+    of_arrow = type(given.X).__module__.startswith("pyarrow")
+    if of_arrow or not (hasattr(given.X, "shape") and len(given.X.shape) > 1):
         raise TypeError(
             f"block {i} holds a {type(given.X).__name__}; X must be an array, a frame "
-            "or a sparse matrix of two dimensions or more"
+            "or a sparse matrix of two dimensions or more (of pyarrow: .to_pandas())"
         )
     found = {name: _column(getattr(given, name)) for name in _BESIDE}
     for name, column in found.items():
@@ -290,7 +299,7 @@ def _checked(given: Any, i: int) -> Block:
                 f"block {i}: {name} must have shape ({_n_rows(given.X)},), got "
                 f"{column.shape}"
             )
-    return replace(given, **found)
+    return Block(given.X, **found)
 
 
 def _check_alike(block: Block, first: Block, i: int) -> None:
@@ -301,7 +310,9 @@ def _check_alike(block: Block, first: Block, i: int) -> None:
                 f"block {i} {'lacks' if here is None else 'has'} {name}, unlike the "
                 "first block; pass it with all or with none"
             )
-        if here is not None and _family(here) != _family(there):
+        # of ids, numbers with a point are others: 2**53 + 1 is none of them
+        family = _kind if name == "case_id" else _family
+        if here is not None and family(here) != family(there):
             raise ValueError(
                 f"block {i}: {name} is of dtype {here.dtype}, in the first block of "
                 f"{there.dtype}; use one type throughout"
@@ -315,9 +326,12 @@ def _check_alike(block: Block, first: Block, i: int) -> None:
 
 
 def _family(column: Array) -> str:
-    return {"i": "number", "u": "number", "f": "number"}.get(
-        column.dtype.kind, column.dtype.kind.replace("U", "O")
-    )
+    kind = _kind(column)
+    return "number" if kind in "iuf" else kind
+
+
+def _kind(column: Array) -> str:
+    return column.dtype.kind.replace("U", "O")
 
 
 def _kind_of(X: Any) -> tuple[Any, ...]:
@@ -371,6 +385,11 @@ def _part(block: Block, part: slice) -> Block:
     return Block(_rows_of(block.X, part), **cut)
 
 
+def _copied(block: Block) -> Block:
+    there = ((f.name, getattr(block, f.name)) for f in fields(Block))
+    return Block(**{k: v.copy() if hasattr(v, "copy") else v for k, v in there})
+
+
 def _joined(parts: list[Block]) -> Block:
     if len(parts) == 1:
         return parts[0]
@@ -407,6 +426,11 @@ def _files(source: Any) -> list[Path]:
     missing = [path for path in found if not path.is_file()]
     if missing:
         raise FileNotFoundError(f"there is no file {missing[0]}")
+    seen: set[Path] = set()
+    for path in found:  # rows that are read twice would teach and calibrate
+        if path.resolve() in seen:
+            raise ValueError(f"{path} is named twice in {source!r}; name it once")
+        seen.add(path.resolve())
     return found
 
 
@@ -417,6 +441,13 @@ def _opened(path: Path) -> Any:
         return pq.ParquetFile(path)
     except (OSError, ValueError) as error:  # ArrowInvalid: no parquet at all
         raise _unreadable(path, error) from error
+
+
+def _values(column: Any, *, exact: bool) -> Array:
+    """A column; with a hole among them, whole numbers would be rounded to float64."""
+    if exact and str(column.type).startswith(("int", "uint")):
+        return np.array(column.to_pylist(), dtype=object)
+    return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
 def _side_by_side(columns: list[Array], dtype: Any) -> Array:

@@ -164,12 +164,34 @@ class Terms:
         ValueError
             If `max_damage` is None.
         """
-        if self.max_damage is None:
+        self.check_rows(labelled=True)
+        assert self.max_damage is not None  # checked
+        return each_share(self.max_damage, lambda share: share / (1 + self.time_margin))
+
+    def check_rows(self, *, labelled: bool) -> None:
+        """Refuse rows that can certify nothing, before they are read.
+
+        Parameters
+        ----------
+        labelled : bool
+
+        Raises
+        ------
+        ValueError
+            For labelled rows if `max_damage` is None; for others without an alert
+            budget, unless `legacy_accuracy` makes them certify the damage.
+        """
+        if labelled and self.max_damage is None:
             raise ValueError(
                 "max_damage is None: labelled rows certify nothing; pass rows without "
                 "labels for the alert budget, or set max_damage"
             )
-        return each_share(self.max_damage, lambda share: share / (1 + self.time_margin))
+        by_accuracy = self.max_damage is not None and self.legacy_accuracy is not None
+        if not labelled and self.alert_budget is None and not by_accuracy:
+            raise ValueError(
+                "rows without labels certify an alert budget, or the damage if "
+                "legacy_accuracy is set; pass y, or set one of them"
+            )
 
     @property
     def mixed_damage(self) -> Budget:
@@ -471,6 +493,7 @@ class Terms:
             If neither an alert budget nor a legacy accuracy was given, a budget per day
             lacks `time`, or the ledger has nothing left for these rows.
         """
+        self.check_rows(labelled=False)
         rows = np.arange(scores.size)
         entries = []
         if self.alert_budget is not None:
@@ -490,11 +513,6 @@ class Terms:
             )
             found: dict[Hashable, Certificate] = {None: certificate}
             entries.append(_entry("damage", found, book, mark, level, scores))
-        if not entries:
-            raise ValueError(
-                "rows without labels certify an alert budget, or the damage if "
-                "legacy_accuracy is set; pass y, or set one of them"
-            )
         return entries
 
     def first_entries(

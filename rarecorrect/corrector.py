@@ -74,7 +74,13 @@ from rarecorrect.roles import Roles, Side, SplitPlan, held_out
 from rarecorrect.row_shelf import RowShelf
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
-from rarecorrect.streaming import BlockFit, BlockScores, check_for_blocks
+from rarecorrect.streaming import (
+    BlockFit,
+    BlockScores,
+    all_or_nothing,
+    check_block,
+    check_for_blocks,
+)
 from rarecorrect.tracing import trace_frame
 from rarecorrect.training_rows import (
     known_share,
@@ -510,7 +516,8 @@ default="all"
         ValueError
             For blocks that differ, no rows, values to learn from that are not finite,
             and what needs all rows at once: a legacy model or transformers that are not
-            fitted, ``shuffle=False``.  There are neither groups nor weights.
+            fitted, ``shuffle=False``, alerts a day.  There are neither groups nor
+            weights.  After an error, or an interrupt, the corrector is as before.
 
         Notes
         -----
@@ -539,10 +546,10 @@ default="all"
         params = self.get_params(deep=False)
         check_parameters(params)
         check_for_blocks(params)
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        terms, self.estimator_ = self._terms(), self.estimator
-        detector = self._detector()
-        with RowShelf() as shelf:
+        with all_or_nothing(self), RowShelf() as shelf:
+            self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+            terms, self.estimator_ = self._terms(), self.estimator
+            detector = self._detector()
             seen = BlockFit(
                 terms,
                 shelf,
@@ -551,6 +558,7 @@ default="all"
                 stratified=self.per is not None,
             )
             for start, chunk in chunks(blocks):
+                check_block(chunk, terms, fitting=True)
                 seen.add(start, *self._read_to_fit(start, chunk, seen))
             fitting = seen.fitting_rows(keep_errors=self.keep_errors)
             rules, refused = self._learn_from(fitting)
@@ -627,6 +635,7 @@ default="all"
         terms, seen, n_rows = self._terms(), None, 0
         book = self.rules_.under(terms.budgets, self._origin(), self._value())
         for start, chunk in chunks(blocks):
+            check_block(chunk, terms, fitting=False)
             reading = self._read(chunk.X)
             side = side_of(len(reading.labels), segment=chunk.segment, time=chunk.time)
             strata = self._strata(reading.labels, side.segment)

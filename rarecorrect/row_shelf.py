@@ -57,6 +57,8 @@ class RowShelf:
         ------
         ValueError
             For rows of another kind than the first.
+        OSError
+            Where the disk is full, with the folder and the way out.
         """
         if self._n == 0:
             self._width, self._dtype = rows.shape[1], rows.dtype
@@ -65,10 +67,22 @@ class RowShelf:
                 f"rows of {rows.shape[1]} features in {rows.dtype} do not fit to rows "
                 f"of {self._width} in {self._dtype}"
             )
-        self._file.write(rows.tobytes())
+        self._write(rows.tobytes())
         places = np.arange(self._n, self._n + len(rows))
         self._n += len(rows)
         return places
+
+    def _write(self, data: bytes) -> None:
+        try:
+            self._file.write(data)
+        except OSError as error:
+            held = self._n * self._width * self._dtype.itemsize
+            raise OSError(
+                error.errno,
+                f"no room for the rows that calibrate: {held + len(data):,} bytes in "
+                f"{tempfile.gettempdir()} ({error.strerror}); set TMPDIR to a folder "
+                "with more, or read fewer columns",
+            ) from error
 
     def blocks(self, places: Indices) -> Iterator[tuple[slice, Array]]:
         """Read some rows, in order.

@@ -206,3 +206,55 @@ def test_no_file_is_refused(tmp_path):
         ParquetBlocks(tmp_path)
     with pytest.raises(FileNotFoundError, match=r"there is no file .*none\.parquet"):
         ParquetBlocks(tmp_path / "none.parquet")
+
+
+def test_files_that_are_named_twice_are_refused(tmp_path):
+    pd.DataFrame({"a": [1.0]}).to_parquet(tmp_path / "m.parquet")
+    with pytest.raises(ValueError, match="parquet is named twice"):
+        ParquetBlocks([tmp_path, tmp_path / "m.parquet"])
+
+
+def test_a_buffer_may_be_filled_again():
+    def blocks():
+        X, y = np.empty((100, 2)), np.empty(100)
+        for i in range(5):
+            X[:], y[:] = i, i
+            yield X, y
+
+    ((_, chunk),) = chunks(blocks())
+    np.testing.assert_array_equal(chunk.y, np.repeat(np.arange(5), 100))
+    np.testing.assert_array_equal(chunk.X[:, 0], chunk.y)
+
+
+def test_blocks_without_rows_have_no_type():
+    X, y = np.ones((4, 2)), np.array([0, 1, 0, 1])
+    parts = [(X[:0], []), (X, y), (X[:0, :1], []), (X, y)]
+    ((_, chunk),) = chunks(parts)
+    assert chunk.X.shape == (8, 2)
+
+
+def test_ids_stay_exact(tmp_path):
+    ids = [2**53 + 1, None, 2**53 + 3]
+    table = pa.table({"a": [1.0, 2.0, 3.0], "id": pa.array(ids, pa.int64())})
+    pq.write_table(table, tmp_path / "m.parquet")
+    (block,) = ParquetBlocks(tmp_path, case_id="id")
+    assert block.case_id.tolist() == ids
+    whole = Block(np.ones((1, 1)), case_id=np.array([2**53 + 1]))
+    rounded = Block(np.ones((1, 1)), case_id=np.array([1.0]))
+    with pytest.raises(ValueError, match="case_id is of dtype float64"):
+        list(chunks([whole, rounded]))
+
+
+def test_times_of_a_zone_are_refused(tmp_path):
+    stamps = pd.to_datetime(["2024-03-31 00:30"]).tz_localize("Europe/Paris")
+    pd.DataFrame({"a": [1.0], "t": stamps}).to_parquet(tmp_path / "m.parquet")
+    with pytest.raises(ValueError, match="'t' has the time zone Europe/Paris"):
+        list(ParquetBlocks(tmp_path, time="t"))
+
+
+def test_matrices_without_slices_are_turned_and_tables_of_arrow_named():
+    X = sp.coo_matrix(np.eye(3))
+    ((_, chunk),) = chunks([(X,), (X,)])
+    assert chunk.X.shape == (6, 3)
+    with pytest.raises(TypeError, match=r"holds a Table.*to_pandas"):
+        list(chunks([(pa.table({"a": [1.0], "b": [2.0]}),)]))

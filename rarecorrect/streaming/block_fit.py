@@ -101,6 +101,7 @@ class BlockFit:
         ndarray of bool of shape (n_rows,)
         """
         if side.calibration_mask is not None:
+            self._limit = LARGEST_HASH  # the mask says it all
             return np.asarray(right & side.calibration_mask)
         hashes = row_hashes(start, right.size, self.terms.seed)
         return np.asarray(right & (hashes < np.uint64(self._limit)))

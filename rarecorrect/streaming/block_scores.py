@@ -36,6 +36,11 @@ class BlockScores:
     stratified : bool, default=False
         Whether classes or segments are certified one by one.
 
+    Raises
+    ------
+    ValueError
+        If such rows can certify nothing that is asked for.
+
     Examples
     --------
     >>> terms = Terms.checked(max_damage=0.01)
@@ -49,6 +54,7 @@ class BlockScores:
     def __init__(
         self, terms: Terms, *, labelled: bool, stratified: bool = False
     ) -> None:
+        terms.check_rows(labelled=labelled)
         self.terms, self.labelled = terms, labelled
         self.keys = HashSample(room.MOST_BACKGROUND)
         self.n = 0
@@ -69,7 +75,7 @@ class BlockScores:
         Parameters
         ----------
         start : int
-            Number of the first row among all of its kind.
+            Number of the first row of the chunk; every row of it has a hash.
         scores : ndarray of shape (n_rows,)
         Z : ndarray of shape (n_rows, n_features)
         strata : ndarray of shape (n_rows,) or None
@@ -114,8 +120,7 @@ class BlockScores:
         Raises
         ------
         ValueError
-            If the ledger has nothing left for these rows, or nothing is asked for that
-            they could certify.
+            If the ledger has nothing left for these rows.
         """
         found, mark, terms = self._sample.columns(), self._mark.digest, self.terms
         scores, strata = found["scores"], found.get("strata")

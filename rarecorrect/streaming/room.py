@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.blocks import Block
 from rarecorrect.calibration import Terms
 from rarecorrect.certify import rows_needed, sidak_level, smallest_budget
 from rarecorrect.hash_sample import HashSample
@@ -65,6 +67,73 @@ def check_for_blocks(params: Mapping[str, Any]) -> None:
                 f"features={type(source).__name__} is not fitted, and fit_blocks fits "
                 "no transformer; fit it on a part of the rows that calibrates nothing"
             )
+
+
+def check_block(block: Block, terms: Terms, *, fitting: bool) -> None:
+    """Refuse columns beside a block that would not be looked at.
+
+    Parameters
+    ----------
+    block : Block
+    terms : Terms
+    fitting : bool
+        Whether rules are learnt; otherwise rows certify.
+
+    Raises
+    ------
+    ValueError
+        With the column and the way out.
+
+    Examples
+    --------
+    >>> terms = Terms.checked(max_damage=0.1)
+    >>> check_block(Block(np.zeros((2, 3))), terms, fitting=True)
+    """
+    budget = terms.alert_budget
+    daily = budget is not None and budget.per_day is not None
+    if fitting and daily and block.time is not None:
+        raise ValueError(
+            "fit_blocks certifies no number of alerts a day, so it looks at no time: "
+            "leave it out, and pass recent blocks with it to certify_blocks"
+        )
+    if not fitting and block.calibration_mask is not None:
+        raise ValueError(
+            "all rows of certify_blocks certify, so it takes no calibration_mask: "
+            "leave out the other rows"
+        )
+
+
+@contextmanager
+def all_or_nothing(estimator: Any) -> Iterator[None]:
+    """Leave an estimator as it was if something is raised in between.
+
+    Parameters
+    ----------
+    estimator : object
+        Whose attributes are replaced, never changed in place.
+
+    Returns
+    -------
+    context manager
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> model = SimpleNamespace(seed=1)
+    >>> try:
+    ...     with all_or_nothing(model):
+    ...         model.seed = 1 / 0
+    ... except ZeroDivisionError:
+    ...     model.seed
+    1
+    """
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:  # an interrupt too
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def calibration_sample(terms: Terms, *, stratified: bool) -> HashSample:

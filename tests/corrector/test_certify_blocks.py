@@ -164,3 +164,27 @@ def test_other_columns_are_refused(outbreak):
         ValueError, match="3 features, but ErrorCorrector is expecting 4"
     ):
         fitted(outbreak).certify_blocks([(outbreak.X_new[:, :3], outbreak.y_new)])
+
+
+def test_a_mask_is_refused(outbreak):
+    mask = np.zeros(1200, dtype=bool)
+    blocks = array_blocks(outbreak.X_new, outbreak.y_new, calibration_mask=mask)
+    with pytest.raises(ValueError, match="takes no calibration_mask"):
+        fitted(outbreak).certify_blocks(blocks)
+
+
+@pytest.mark.parametrize(("labelled", "rows"), [(True, "labelled"), (False, "without")])
+def test_what_can_certify_nothing_is_not_read(outbreak, labelled, rows):
+    corrector = fitted(outbreak).set_params(
+        max_damage=None if labelled else 0.1, alert_budget=0.2 if labelled else None
+    )
+    asked = []
+
+    def blocks():
+        for i in range(200):
+            asked.append(i)
+            yield (outbreak.X_new, outbreak.y_new) if labelled else (outbreak.X_new,)
+
+    with pytest.raises(ValueError, match=f"{rows}.*certify"):
+        corrector.certify_blocks(blocks())
+    assert len(asked) < 100

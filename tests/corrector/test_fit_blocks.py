@@ -284,7 +284,9 @@ def test_missing_values_are_filled_as_the_first_rows_say(outbreak):
     assert np.isfinite([rule.coef for rule in made.rules_]).all()
     X[:256, 1] = 0.0
     with pytest.raises(ValueError, match="row 300 holds nan in feature 1"):
-        again = ErrorCorrector(score, features="input", calibration_fraction=0.001)
+        again = ErrorCorrector(
+            score, features="input", calibration_fraction=0.001, random_state=0
+        )
         again.fit_blocks(array_blocks(X, y))
     X[300, 1] = np.inf
     with pytest.raises(ValueError, match="row 300 holds inf in feature 1"):
@@ -378,3 +380,47 @@ def test_memory_does_not_grow_with_the_rows(monkeypatch):
 
     peak(2)  # whatever is imported or cached at first
     assert peak(80) < 1.25 * peak(20)
+
+
+def test_a_fit_that_is_interrupted_changes_nothing(outbreak):
+    corrector = from_blocks(outbreak)
+    before, book = corrector.predict(outbreak.X_new), corrector.rules_
+    kept = dict(vars(corrector))
+
+    def blocks():
+        yield outbreak.X[:, ::-1].copy(), outbreak.y
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        corrector.fit_blocks(blocks())
+    assert corrector.rules_ is book
+    assert vars(corrector) == kept
+    assert_array_equal(corrector.predict(outbreak.X_new), before)
+
+
+def test_days_are_not_looked_at_and_a_number_a_day_needs_them(outbreak):
+    time = np.arange(len(outbreak.y)) / 30.0
+    blocks = list(array_blocks(outbreak.X, outbreak.y, time=time))
+    corrector_of(outbreak).fit_blocks(blocks)
+    with pytest.raises(ValueError, match="fit_blocks certifies no number of alerts"):
+        corrector_of(outbreak, alert_budget="5/day").fit_blocks(blocks)
+
+
+def test_with_a_mask_all_of_it_certifies_a_share_of_alerts(outbreak):
+    mask = np.arange(len(outbreak.y)) % 2 == 0
+    options = {"max_damage": None, "alert_budget": 0.5}
+    blocks = array_blocks(outbreak.X, outbreak.y, calibration_mask=mask)
+    found = corrector_of(outbreak, **options).fit_blocks(blocks)
+    assert found.rules_.current[0].certificates[None].n_calibration == mask.sum()
+
+
+def test_a_full_disk_is_named(monkeypatch):
+    monkeypatch.setattr(row_shelf, "_IN_MEMORY", 1)
+    with row_shelf.RowShelf() as shelf:
+
+        def full(data):
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(shelf._file, "write", full)
+        with pytest.raises(OSError, match=r"800 bytes in .*set TMPDIR"):
+            shelf.put(np.zeros((50, 2)))
