@@ -46,6 +46,18 @@ def test_blocks_are_the_file(
     np.testing.assert_allclose(found, frame["b"])
 
 
+@pytest.mark.parametrize("name", [None, "id"])
+def test_a_stored_index_is_no_place(tmp_path: Path, name: str | None) -> None:
+    """Part of a frame keeps its row numbers; an index of ids is a column."""
+    frame = pd.DataFrame({"id": [7, 12, 9, 8], "b": [0.1, 0.2, 0.3, 0.4]}).iloc[1:]
+    path = tmp_path / "rows.parquet"
+    (frame if name is None else frame.set_index(name)).to_parquet(path)
+    ((start, rows),) = TransactionFile.open(path).blocks(["id", "b"])
+    assert start == 0 and rows.index.tolist() == [0, 1, 2]
+    assert rows["id"].tolist() == [12, 9, 8]
+    assert rows["b"].tolist() == [0.2, 0.3, 0.4]
+
+
 def test_clock_changes_leave_rows_on_their_day() -> None:
     """The clock goes forward on 31 March, at 2 o'clock; 0:30 is 23:30 in UTC."""
     stamps = pd.date_range("2024-03-30", "2024-04-02", freq="30min", tz="Europe/Paris")
