@@ -95,6 +95,30 @@ class Band:
         held = np.flatnonzero(self.at_most <= budget)
         return float(self.thresholds[held[-1]]) if held.size else np.inf
 
+    def damage(self, threshold: float) -> float:
+        """Damage at a threshold, at the most, however it was chosen.
+
+        Parameters
+        ----------
+        threshold : float
+            From these scores, from others, or by taste.
+
+        Returns
+        -------
+        float
+            1.0 below the lowest threshold of the band: nothing is known there.
+
+        Examples
+        --------
+        >>> band = Band.of(np.arange(1000.0))
+        >>> round(band.damage(995.5), 4), band.damage(500.0), band.damage(np.inf)
+        (0.0128, 1.0, 0.0)
+        """
+        if threshold == np.inf:
+            return 0.0
+        place = int(np.searchsorted(-self.thresholds, -threshold, side="left"))
+        return float(self.at_most[place]) if place < self.at_most.size else 1.0
+
 
 def band_level(n: int, confidence_level: float = 0.95) -> float:
     r"""Level at which each point must hold so that the whole band does.
