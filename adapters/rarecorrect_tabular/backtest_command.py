@@ -7,12 +7,10 @@ from typing import Any
 
 import click
 import pandas as pd
-from rich.console import Console
-from rich.table import Table
 
 from rarecorrect.progress import ShownProgress
 from rarecorrect.whole_file import write_whole
-from rarecorrect_tabular.desk_backtest import Backtest, backtest_file
+from rarecorrect_tabular.desk_backtest import backtest_file
 from rarecorrect_tabular.desk_options import (
     PATH,
     columns_from,
@@ -20,8 +18,10 @@ from rarecorrect_tabular.desk_options import (
     model_from,
     plainly,
     plan_from,
+    show_table,
+    write_table,
 )
-from rarecorrect_tabular.transactions import TableWriter, TransactionFile, check_ending
+from rarecorrect_tabular.transactions import TransactionFile, check_ending
 
 _DAYS = {"day": 1, "week": 7}
 
@@ -65,36 +65,12 @@ def backtest(
         )
         table = found.table(_DAYS[every])
         if out is not None:
-            write_whole(out, lambda part: _write(part, table))
+            write_whole(out, lambda part: write_table(part, table))
     click.echo(str(found.fit))
     click.echo()
-    _show(table, found)
+    show_table([_cells(row) for row in table.to_dict("records")])
     for line in found.lines(_DAYS[every]):
         click.echo(line)
-
-
-def _write(path: Path, table: pd.DataFrame) -> None:
-    writer = TableWriter(path)
-    writer.write(table)
-    writer.close()
-
-
-def _show(table: pd.DataFrame, found: Backtest) -> None:
-    shown = Table()
-    rows = [_cells(record) for record in table.to_dict("records")]
-    for name in rows[0]:
-        shown.add_column(name, justify="right")
-    for row in rows:
-        shown.add_row(*row.values())
-    console = Console()
-    if console.is_terminal:
-        console.print(shown)
-        return
-    lines = [list(rows[0]), *(list(row.values()) for row in rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    for line in lines:
-        padded = (text.rjust(w) for text, w in zip(line, widths, strict=True))
-        click.echo("  ".join(padded))
 
 
 def _cells(row: dict[Any, Any]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rarecorrect.progress import ShownProgress
 from rarecorrect_tabular.backtest_command import backtest
 from rarecorrect_tabular.benchmark import BenchmarkResult, run_benchmark
+from rarecorrect_tabular.budgets_command import budgets
 from rarecorrect_tabular.fit_command import fit
 from rarecorrect_tabular.loader import load_transactions
 from rarecorrect_tabular.methods import METHODS, PRODUCT, Method, available_methods
@@ -30,7 +31,7 @@ def tabular() -> None:
     """Tables of transactions: fraud, network traffic."""
 
 
-for command in (backtest, fit, replay, report, review_list, score):
+for command in (backtest, budgets, fit, replay, report, review_list, score):
     tabular.add_command(command)
 
 

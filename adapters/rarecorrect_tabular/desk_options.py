@@ -13,6 +13,9 @@ from typing import Any
 import click
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
 
 from rarecorrect import load
 from rarecorrect.detectors import (
@@ -26,6 +29,7 @@ from rarecorrect.detectors import (
 from rarecorrect_tabular.desk_model import Desk, DeskModel
 from rarecorrect_tabular.desk_plan import DeskPlan
 from rarecorrect_tabular.desk_survey import DeskColumns
+from rarecorrect_tabular.transactions import TableWriter
 
 NOT_ALL = 1  # exit code: the file is there, but something was left out
 PATH = click.Path(path_type=Path)
@@ -247,6 +251,43 @@ def plainly() -> Iterator[None]:
         finally:
             for text in dict.fromkeys(str(one.message) for one in found):
                 click.echo(f"Warning: {_one_line(text)}", err=True)
+
+
+def write_table(path: Path, rows: pd.DataFrame) -> None:
+    """Write a frame to csv or parquet.
+
+    Parameters
+    ----------
+    path : Path
+    rows : DataFrame
+    """
+    writer = TableWriter(path)
+    writer.write(rows)
+    writer.close()
+
+
+def show_table(rows: list[dict[str, str]]) -> None:
+    """Show rows of texts: a drawn table on a terminal, plain columns in a pipe.
+
+    Parameters
+    ----------
+    rows : list of dict
+        With the same keys.
+    """
+    names, console = list(rows[0]) if rows else [], Console()
+    lines = [names, *(list(row.values()) for row in rows)]
+    if console.is_terminal:
+        shown = Table()
+        for name in names:
+            shown.add_column(name, justify="right")
+        for line in lines[1:]:
+            shown.add_row(*line)
+        console.print(shown)
+        return
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for line in lines:
+        padded = (text.rjust(w) for text, w in zip(line, widths, strict=True))
+        click.echo("  ".join(padded))
 
 
 def _budget(text: str | None) -> float | str | None:

@@ -16,9 +16,9 @@ from rarecorrect_tabular.desk_options import (
     desk_from,
     plainly,
     scorable,
+    write_table,
 )
 from rarecorrect_tabular.transactions import (
-    TableWriter,
     TransactionFile,
     binary_labels,
     check_ending,
@@ -67,7 +67,7 @@ def review_list(
         todo = desk.corrector.label_next(readable.iloc[good], known[good])
         places = good[todo.rows]
         wanted = rows.iloc[places].assign(row=places)
-        write_whole(out, lambda part: _write(part, wanted))
+        write_whole(out, lambda part: write_table(part, wanted))
     asked = f"{todo.rows.size:,} rows to review" if todo.rows.size else "nothing to do"
     click.echo(f"{asked}: {todo.reason}")
     for reason, n in pd.Series(reasons[reasons != ""]).value_counts().items():
@@ -75,9 +75,3 @@ def review_list(
     click.echo(str(out))
     if good.size < len(rows):
         ctx.exit(NOT_ALL)
-
-
-def _write(path: Path, rows: pd.DataFrame) -> None:
-    writer = TableWriter(path)
-    writer.write(rows)
-    writer.close()

@@ -381,3 +381,21 @@ def test_amounts_in_the_score_reach_files_and_cap(desk: Desk, tmp_path: Path) ->
         done = CliRunner().invoke(tabular, [*base, *more])
         assert done.exit_code == 2 and words in " ".join(done.output.split())
     assert not Path(other).exists()
+
+
+def test_budgets_are_laid_side_by_side(desk: Desk) -> None:
+    """Changes a day are those that the corrector makes; bad rows are left out."""
+    desk.score(desk.today)  # writes the data
+    out, data = desk.folder / "table.csv", desk.folder / "today.parquet"
+    more = ["--time", "time", "--alerts", "1", "--damage", "0.02"]
+    done = desk.run("budgets", data, out, *more)
+    assert done.exit_code == 0, done.output
+    table = pd.read_csv(out).set_index("budget")
+    changed = desk.corrector.trace(desk.today[READ])["changed"].sum()
+    assert table.loc["in force", "changes_a_day"] == pytest.approx(changed / 6)
+    assert table.loc["1/day", "changes_a_day"] <= 1
+    assert table.loc["2 %", "damage_at_most"] <= 0.02
+    assert "hold for all lines at once" in done.output and "in force" in done.output
+    spoilt("amount", np.nan)(desk.today, [0]).to_parquet(data)
+    done = desk.run("budgets", data, out, *more)
+    assert done.exit_code == 1 and "left out: 1 rows" in done.output, done.output
