@@ -142,6 +142,19 @@ class Faces:
         _check_splits(np.array([split]))
         return self.take(self.split == split)
 
+    def thinned(self, most: int, *, random_state: int = 0) -> Faces:
+        """Return all other faces and a random part of those of ``"train"``.
+
+        Parameters
+        ----------
+        most : int
+            Training faces, in the order in which they were.
+        random_state : int, default=0
+        """
+        train = np.flatnonzero(self.split == "train")
+        order = np.random.default_rng(random_state).permutation(train)
+        return self.take(np.setdiff1d(np.arange(len(self.labels)), order[most:]))
+
     def without(self, label: str) -> Faces:
         """Return the other classes, numbered anew.
 

@@ -95,6 +95,15 @@ def test_a_thinned_class_keeps_so_many_faces(faces: Faces) -> None:
     assert (roles.split != other.split).any()
 
 
+def test_fewer_faces_to_train_on(faces: Faces) -> None:
+    few = faces.thinned(20)
+    assert (few.split == "train").sum() == 20
+    assert few.part("test").ids.tolist() == faces.part("test").ids.tolist()
+    assert few.part("train").ids.tolist() != faces.part("train").ids.tolist()[:20]
+    assert set(few.ids) < set(faces.ids)
+    assert faces.thinned(99).ids.tolist() == faces.ids.tolist()
+
+
 def test_parts_and_rows(faces: Faces) -> None:
     test = faces.part("test")
     assert len(test) == 9
