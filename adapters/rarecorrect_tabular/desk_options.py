@@ -83,6 +83,7 @@ _OPTIONS = (
     click.option("--both", "direction", flag_value="both"),
     click.option("--time-margin", type=float, default=0.0, show_default=True),
     click.option("--calibrate-from", help="First day that calibrates."),
+    click.option("--trained-until", help="Last day the model in service was taught."),
     click.option("--no-ledger", is_flag=True, help="Certify once, at full confidence."),
     click.option("--seed", type=int, default=0, show_default=True),
 )  # fmt: skip
@@ -171,6 +172,7 @@ def plan_from(options: dict[str, Any]) -> DeskPlan:
         time_margin=options["time_margin"],
         ledger=not options["no_ledger"],
         calibrate_from=_day(options["calibrate_from"]),
+        trained_until=_day(options["trained_until"]),
         seed=options["seed"],
     )
     _ = plan.cap  # refuses what is no budget

@@ -9,6 +9,7 @@ import numpy as np
 
 from rarecorrect.certify import rows_needed
 from rarecorrect_tabular.desk_survey import Survey
+from rarecorrect_tabular.transactions import Days
 
 DIRECTIONS = {"raise": [(0, 1)], "clear": [(1, 0)], "both": [(0, 1), (1, 0)]}
 _CALIBRATION_DAYS = 30
@@ -42,6 +43,9 @@ class DeskPlan:
     calibrate_from : int or None
         First day that is no background; ``None``: the last 30 days with labels, or
         more where the alert budget needs them.
+    trained_until : int or None
+        Last day that the model in service was trained on: up to it, rows teach and do
+        not calibrate, because the model is right on them more often than on new ones.
     seed : int
 
     Examples
@@ -60,6 +64,7 @@ class DeskPlan:
     time_margin: float = 0.0
     ledger: bool = True
     calibrate_from: int | None = None
+    trained_until: int | None = None
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -128,7 +133,8 @@ def choose_windows(found: Survey, plan: DeskPlan) -> Windows:
     Raises
     ------
     ValueError
-        If no day has complete labels, or only one.
+        If no day has complete labels, or only one, or none that the model in service
+        was not trained on.
     """
     complete, days = found.complete_days(), found.days
     if complete.size == 0:
@@ -145,6 +151,7 @@ def choose_windows(found: Survey, plan: DeskPlan) -> Windows:
             f"labels are complete up to {found.text(end)}, the first day: one day must "
             "teach and a later one calibrate; pass older transactions too"
         )
+    fresh = _fresh_days(found, plan, labelled)
     if plan.calibrate_from is not None:
         start = plan.calibrate_from
         if not labelled[0] < start <= end:
@@ -157,5 +164,26 @@ def choose_windows(found: Survey, plan: DeskPlan) -> Windows:
         place = max(labelled.size // 2, labelled.size - _CALIBRATION_DAYS)
         if plan.cap is not None:
             place = min(place, days.size - int(_SPARE_DAYS * plan.days_needed))
-        start = int(labelled[max(1, place)])
+        start = max(int(labelled[max(1, place)]), int(fresh[0]))
     return Windows(int(days[0]), start, end, int(days[-1]))
+
+
+def _fresh_days(found: Survey, plan: DeskPlan, labelled: Days) -> Days:
+    """Days with labels that the model in service was not trained on."""
+    last = plan.trained_until
+    if last is None:
+        return labelled
+    if plan.calibrate_from is not None and plan.calibrate_from <= last:
+        raise ValueError(
+            f"calibration from {found.text(plan.calibrate_from)}, and the model in "
+            f"service was trained up to {found.text(last)}: on rows that it was "
+            "trained on, a certificate is void; calibrate from a later day"
+        )
+    fresh = labelled[labelled > last]
+    if fresh.size == 0:
+        raise ValueError(
+            f"the model in service was trained up to {found.text(last)}, and labels "
+            f"are complete up to {found.text(int(labelled[-1]))}: no day is left that "
+            "can calibrate; pass later transactions"
+        )
+    return fresh

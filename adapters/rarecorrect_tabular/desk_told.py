@@ -88,6 +88,10 @@ def _windows(plan: DeskPlan, found: Survey, windows: Windows) -> Lines:
     start, end = found.text(windows.start), found.text(windows.end)
     told = f"background before {start}, calibration on {start} to {end}"
     lines = [("windows", told)]
+    if plan.trained_until is not None:
+        until = found.text(plan.trained_until)
+        told = f"the model in service, up to {until}: these days do not calibrate"
+        lines.append(("trained", told))
     if plan.cap is not None:
         n_days = int((found.days >= windows.start).sum())
         told = f"{n_days} whole days from {start} on"

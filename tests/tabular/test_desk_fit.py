@@ -334,6 +334,28 @@ def test_windows_follow_the_alert_budget(frame: pd.DataFrame, tmp_path: Path) ->
     assert choose_windows(found, DeskPlan(calibrate_from=day)).start == day
 
 
+def test_days_that_the_model_was_trained_on_do_not_calibrate(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    found = survey(TransactionFile.open(stored(frame, tmp_path)), COLUMNS, SCORE)
+    first = found.days[0]
+    early = choose_windows(found, DeskPlan(trained_until=int(first) + 10))
+    assert early == choose_windows(found, FISHER)  # they are background anyway
+    for plan in ({}, {"alert_budget": "25/day"}):
+        late = choose_windows(found, DeskPlan(trained_until=int(first) + 69, **plan))
+        assert late.start == first + 70
+    out, path = tmp_path / "fix.rarecorrect", tmp_path / "cards.parquet"
+    done = run(path, out, "--max-damage", "0.005", "--trained-until", "2024-03-10")
+    assert done.exit_code == 0, done.output
+    assert "calibration on 2024-03-11 to" in done.output
+    assert "up to 2024-03-10: these days do not calibrate" in done.output
+    more = ["--calibrate-from", "2024-03-01"]
+    done = run(path, out, "--trained-until", "2024-03-10", *more)
+    assert done.exit_code == 2 and "a certificate is void" in done.output
+    done = run(path, out, "--trained-until", "2024-06-01")
+    assert done.exit_code == 2 and "no day is left that can calibrate" in done.output
+
+
 def test_trees_of_a_library_are_a_model_too(
     frame: pd.DataFrame, tmp_path: Path
 ) -> None:
