@@ -39,6 +39,7 @@ _DAYS = {"day": 1, "week": 7}
 @click.option(
     "--every", type=click.Choice(list(_DAYS)), default="week", show_default=True
 )
+@click.option("--amount", help="Column: money, for its share repaired; else --value.")
 @click.option("--out", type=PATH, help="The table, as Parquet or CSV.")
 def backtest(
     data: Path,
@@ -46,6 +47,7 @@ def backtest(
     test_days: int,
     label_delay: int,
     every: str,
+    amount: str | None,
     out: Path | None,
     **options: Any,
 ) -> None:
@@ -61,6 +63,7 @@ def backtest(
             test_days=test_days,
             label_delay=label_delay,
             cases=None if errors is None else TransactionFile.open(errors),
+            amount=amount,
             progress=progress,
         )
         table = found.table(_DAYS[every])

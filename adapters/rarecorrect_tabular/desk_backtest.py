@@ -22,11 +22,12 @@ from rarecorrect_tabular.desk_model import Desk, DeskModel
 from rarecorrect_tabular.desk_plan import DIRECTIONS, DeskPlan
 from rarecorrect_tabular.desk_score import decided
 from rarecorrect_tabular.desk_survey import DeskColumns, Survey, survey
-from rarecorrect_tabular.transactions import TransactionFile, whole_days
+from rarecorrect_tabular.transactions import TransactionFile, amounts, whole_days
 
 Array = npt.NDArray[Any]
 
 MISSED, CLEARED = "missed frauds", "false alarms"
+_AMOUNT, _LOST, _SAVED = "amount", "amount of errors", "amount repaired"
 _KINDS = {(0, 1): MISSED, (1, 0): CLEARED}
 
 
@@ -40,7 +41,8 @@ class Backtest:
     plan : DeskPlan
     days : dict of str to DataFrame
         By direction, counts of each day, indexed by day: ``rows``, ``right``,
-        ``damaged``, ``errors``, ``repaired``, ``changed``.
+        ``damaged``, ``errors``, ``repaired``, ``changed``; where amounts are known,
+        ``amount of errors`` and ``amount repaired``.
     dates : bool
         Whether days are counted from 1970.
     at_cap : dict of str to float
@@ -110,6 +112,8 @@ class Backtest:
                     else ""
                 )
             )
+            if _LOST in counts:
+                told.append(f"{kind}: {_money(counts)}")
             if kind == CLEARED:
                 alerts, gone = right + n, int(counts["changed"].sum())
                 told.append(f"{kind}: {_fewer(gone, alerts)}")
@@ -180,6 +184,7 @@ def backtest_file(
     test_days: int = 28,
     label_delay: int = 7,
     cases: TransactionFile | None = None,
+    amount: str | None = None,
     progress: Progress | None = None,
 ) -> Backtest:
     """Fit as one could have done before the last days, and judge on these.
@@ -193,6 +198,9 @@ def backtest_file(
     label_delay : int, default=7
         Days that a label takes: on the day of the fit, later ones were not known; nor
         was a label whose ``label_time`` lies after that day.
+    amount : str, optional
+        Column, for the share of money repaired; by default ``plan.value``.  An amount
+        that is missing or below 0 counts nothing.
 
     Returns
     -------
@@ -206,6 +214,8 @@ def backtest_file(
     """
     progress = progress or Progress()
     columns.features_in(file)
+    amount = amount or plan.value
+    file.check([amount])
     whole = survey(file, columns, model, progress)
     complete = whole.complete_days()
     if complete.size == 0:
@@ -232,7 +242,7 @@ def backtest_file(
         )
     known = whole.as_of(cut, label_delay)
     fit = fit_survey(file, columns, model, plan, known, cases=cases, progress=progress)
-    rows = _judged(Desk(fit.corrector), file, whole, later, progress)
+    rows = _judged(Desk(fit.corrector), file, whole, later, amount, progress)
     days = {
         _KINDS[pair]: _counts(rows, pair, pooled=plan.direction == "raise")
         for pair in DIRECTIONS[plan.direction]
@@ -245,17 +255,21 @@ def _judged(
     file: TransactionFile,
     whole: Survey,
     later: npt.NDArray[np.bool_],
+    amount: str | None,
     progress: Progress,
 ) -> pd.DataFrame:
     """Decisions on the test days whose outcome is known, a few bytes a row."""
     progress.task("judging", file.n_blocks or 0)
     found, nothing = [], np.zeros(0, dtype=bool)
-    for start, block in file.blocks(desk.columns):
+    read = [*desk.columns, *([] if amount is None else [amount])]
+    for start, block in file.blocks(read):
         places = np.flatnonzero(later[start : start + len(block)])
         if places.size:
             part = block.iloc[places].reset_index(drop=True)
             rows = decided(desk, part, nothing)
             rows = rows[["legacy", "proposed", "changed", "score"]]
+            if amount is not None:
+                rows[_AMOUNT] = amounts(part[amount])
             found.append(
                 rows.assign(
                     day=whole.day[start + places], label=whole.label[start + places]
@@ -281,7 +295,11 @@ def _counts(rows: pd.DataFrame, pair: tuple[int, int], *, pooled: bool) -> pd.Da
             "changed": rows["changed"] & (before == legacy),
         }
     )
-    return marks.groupby(rows["day"].to_numpy()).sum().astype(int)
+    if _AMOUNT in rows:
+        marks[_LOST] = rows[_AMOUNT].where(error, 0.0)
+        marks[_SAVED] = rows[_AMOUNT].where(marks["repaired"], 0.0)
+    summed = marks.groupby(rows["day"].to_numpy()).sum()
+    return summed.astype(dict.fromkeys(summed.columns.difference([_LOST, _SAVED]), int))
 
 
 def _at_cap(rows: pd.DataFrame, plan: DeskPlan) -> dict[str, float]:
@@ -310,6 +328,17 @@ def _windows(counts: pd.DataFrame, every: int) -> list[tuple[int, pd.DataFrame]]
 
 def _interval(k: int, n: int) -> tuple[float, float]:
     return clopper_pearson(k, n) if n else (np.nan, np.nan)
+
+
+def _money(counts: pd.DataFrame) -> str:
+    lost, saved = counts[_LOST], counts[_SAVED]
+    if not lost.sum():
+        return "nothing was at stake"
+    low, high = day_interval(saved, lost)
+    return (
+        f"{saved.sum():,.0f} of {lost.sum():,.0f} in amounts repaired "
+        f"({saved.sum() / lost.sum():.0%}; whole days drawn: {low:.0%} to {high:.0%})"
+    )
 
 
 def _fewer(gone: int, alerts: int) -> str:

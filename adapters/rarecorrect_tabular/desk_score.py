@@ -22,6 +22,7 @@ from rarecorrect_tabular.transactions import (
     NO_DAY,
     TableWriter,
     TransactionFile,
+    amounts,
     check_ending,
     repeated_ids,
     whole_days,
@@ -369,6 +370,5 @@ def _filled(places: npt.NDArray[np.intp], values: Array, n: int, rest: Any) -> A
 
 
 def _log_amount(value: pd.Series[Any]) -> Array:
-    amounts = np.nan_to_num(np.asarray(value, dtype=np.float64), nan=0.0)
     with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.maximum(amounts, 0.0)))
+        return np.asarray(np.log(amounts(value)))

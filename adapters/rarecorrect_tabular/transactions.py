@@ -354,6 +354,27 @@ def binary_labels(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
     return found
 
 
+def amounts(column: pd.Series[Any]) -> npt.NDArray[np.float64]:
+    """Amounts at stake; 0 where one is missing, negative or infinite.
+
+    Parameters
+    ----------
+    column : Series
+        Of numbers.
+
+    Returns
+    -------
+    ndarray of float
+
+    Examples
+    --------
+    >>> amounts(pd.Series([5, None, -2])).tolist()
+    [5.0, 0.0, 0.0]
+    """
+    found = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return np.where(np.isfinite(found) & (found > 0), found, 0.0)
+
+
 def hashed(column: pd.Series[Any]) -> npt.NDArray[np.uint64]:
     """Eight bytes for every id; the same id gives the same, as number and as text.
 

@@ -86,6 +86,35 @@ def test_nothing_of_the_test_days_is_learnt(found: Backtest, tmp_path: Path) -> 
     assert changed.sum() != found.days["missed frauds"]["damaged"].sum()
 
 
+def test_money_is_counted_beside_cases(path: Path) -> None:
+    """Amounts that are missing or negative count nothing."""
+    frame = cards()
+    rng = np.random.default_rng(1)
+    frame["money"] = rng.lognormal(3, 2, len(frame))
+    frame.loc[rng.random(len(frame)) < 0.1, "money"] = np.nan
+    frame.loc[rng.random(len(frame)) < 0.1, "money"] *= -1
+    file = path.with_name("money.parquet")
+    frame.to_parquet(file)
+    data = TransactionFile.open(file)
+    later = backtest_file(data, COLUMNS, MODEL, PLAN, test_days=14, amount="money")
+    test = frame[frame["day"] >= 66]
+    money = np.maximum(test["money"].fillna(0), 0)
+    missed = (test["is_fraud"] == 1) & (test["score"] < 0.5)
+    hit = missed & (later.fit.corrector.predict(test[[*FEATURES, "score"]]) == 1)
+    counts = later.days["missed frauds"].sum()
+    assert counts["amount of errors"] == pytest.approx(money[missed].sum())
+    assert counts["amount repaired"] == pytest.approx(money[hit].sum())
+    share = money[hit].sum() / money[missed].sum()
+    told = "\n".join(later.lines())
+    assert f"in amounts repaired ({share:.0%}; whole days drawn: " in told
+    assert (
+        "amount of errors"
+        not in backtest_file(data, COLUMNS, MODEL, PLAN, test_days=14).days[
+            "missed frauds"
+        ]
+    )
+
+
 def test_a_promise_that_breaks_is_counted(found: Backtest, tmp_path: Path) -> None:
     table = found.table(7)
     assert table["days"].tolist() == [7, 7] and not table["over"].any()
@@ -134,11 +163,12 @@ def test_the_command_writes_its_table(path: Path, tmp_path: Path) -> None:
     arguments = [
         "backtest", "--data", str(path), "--label", "is_fraud", "--time", "time",
         "--score-column", "score", "--detector", "fisher", "--max-damage", "0.01",
-        "--test-days", "14", "--out", str(out), *named,
+        "--test-days", "14", "--out", str(out), *named, "--amount", "amount",
     ]  # fmt: skip
     done = CliRunner().invoke(tabular, arguments)
     assert done.exit_code == 0, done.output
     assert "promised damage 1 %" in done.output and "2024-03-07" in done.output
+    assert "in amounts repaired" in done.output
     assert len(pd.read_csv(out)) == 2
     done = CliRunner().invoke(tabular, [*arguments, "--every", "day"])
     assert done.exit_code == 0 and len(pd.read_csv(out)) == 14
