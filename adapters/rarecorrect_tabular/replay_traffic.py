@@ -143,33 +143,13 @@ def make_traffic(
         For a table without times or types, an unknown type, days without rows, or
         columns that all tell the day.
     """
-    if table.time is None or table.fraud_type is None:
-        raise ValueError(
-            "a replay needs the time and the kind of fraud of every row; name both "
-            "columns"
-        )
-    if fraud_type not in task_names(table):
-        raise ValueError(f"no fraud type {fraud_type!r}; there are {task_names(table)}")
-    happened = (table.fraud_type != fraud_type) | (table.time >= start)
-    kept = happened & (table.time >= train[0]) & (table.time < end)
-    table = _part(table, np.flatnonzero(kept))
-    assert table.time is not None and table.fraud_type is not None
+    table = _replayed(table, fraud_type, train[0], start, end)
+    assert table.time is not None and table.fraud_type is not None  # checked
     day = np.floor(table.time).astype(np.int64)
-    rows = np.flatnonzero(day < train[1])
-    if rows.size == 0 or not table.label[rows].any():
-        raise ValueError(
-            f"no fraud of another type on days {train[0]} to {train[1] - 1}: the model "
-            "in service would have nothing to learn; train on other days"
-        )
-    if day[-1] < end - 1:
-        raise ValueError(
-            f"the table ends on day {day[-1]}, before the replay's last day {end - 1}; "
-            f"end it before day {day[-1] + 1}"
-        )
-    new = table.fraud_type == fraud_type
-    confirmed = new if risk_learns else None
+    _check_days(table, day, train, end)
+    rows, new = np.flatnonzero(day < train[1]), table.fraud_type == fraud_type
     matrix, names = hidden_type_matrix(
-        table, fraud_type, rows, confirmed=confirmed, delay=delay
+        table, fraud_type, rows, confirmed=new if risk_learns else None, delay=delay
     )
     frame = pd.DataFrame(matrix, columns=names)
     # on no day that certifies
@@ -197,6 +177,37 @@ def make_traffic(
         most_cases,
         tuple(left_out),
     )
+
+
+def _replayed(
+    table: TransactionTable, fraud_type: str, first: int, start: int, end: int
+) -> TransactionTable:
+    """The days of the replay, without rows of the type before it starts."""
+    if table.time is None or table.fraud_type is None:
+        raise ValueError(
+            "a replay needs the time and the kind of fraud of every row; name both "
+            "columns"
+        )
+    if fraud_type not in task_names(table):
+        raise ValueError(f"no fraud type {fraud_type!r}; there are {task_names(table)}")
+    happened = (table.fraud_type != fraud_type) | (table.time >= start)
+    kept = happened & (table.time >= first) & (table.time < end)
+    return _part(table, np.flatnonzero(kept))
+
+
+def _check_days(
+    table: TransactionTable, day: Indices, train: tuple[int, int], end: int
+) -> None:
+    if not table.label[day < train[1]].any():
+        raise ValueError(
+            f"no fraud of another type on days {train[0]} to {train[1] - 1}: the model "
+            "in service would have nothing to learn; train on other days"
+        )
+    if day[-1] < end - 1:
+        raise ValueError(
+            f"the table ends on day {day[-1]}, before the replay's last day {end - 1}; "
+            f"end it before day {day[-1] + 1}"
+        )
 
 
 def fitted(X: Array, label: Mask, weight: Array | None, seed: int) -> Any:
