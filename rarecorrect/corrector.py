@@ -927,7 +927,8 @@ default="all"
         Returns
         -------
         ndarray of shape (n_rows,)
-            With ``array_api_dispatch``, numbers are where `X` is, here and below.
+            With ``array_api_dispatch``, labels that are numbers lie where `X` does, as
+            scores do.
         """
         reading, strata = self._asked_there(X, segment)
         after = Corrections.of(self.rules_, reading, strata).labels(self.classes_)

@@ -104,7 +104,7 @@ class BinaryDetector(ClassifierMixin, BaseEstimator, ABC):
         Returns
         -------
         ndarray of shape (n_rows,)
-            With ``array_api_dispatch``, numbers are where `X` is.
+            With ``array_api_dispatch``, labels that are numbers lie where `X` does.
         """
         positive = as_numpy(self.decision_function(X)) > 0
         labels: Array = beside(self.classes_[positive.astype(int)], X)
