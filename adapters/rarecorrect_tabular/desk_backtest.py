@@ -228,12 +228,7 @@ def backtest_file(
             f"no day is left before {test_days} test days; ask for fewer"
         )
     if cases is not None:
-        last = int(whole_days(cases.rows([columns.time])[columns.time]).max())
-        if last > cut:
-            raise ValueError(
-                f"{cases.path.name} holds a case of {whole.text(last)}, and the test "
-                f"days begin on {whole.text(cut + 1)}: leave later cases out"
-            )
+        _refuse_later(cases, columns, whole, cut)
     later = whole.usable & (whole.day > cut) & (whole.day <= end)
     if (n_days := np.unique(whole.day[later]).size) < min(2, test_days):
         raise ValueError(
@@ -248,6 +243,21 @@ def backtest_file(
         for pair in DIRECTIONS[plan.direction]
     }
     return Backtest(fit, plan, days, whole.dates, _at_cap(rows, plan))
+
+
+def _refuse_later(
+    cases: TransactionFile, columns: DeskColumns, whole: Survey, cut: int
+) -> None:
+    """Refuse cases that happened, or were confirmed, after the day of the fit."""
+    for name, what in ((columns.time, "of"), (columns.label_time, "confirmed on")):
+        if name is None or name not in cases.columns:
+            continue
+        last = int(whole_days(cases.rows([name])[name]).max())
+        if last > cut:
+            raise ValueError(
+                f"{cases.path.name} holds a case {what} {whole.text(last)}, and the "
+                f"test days begin on {whole.text(cut + 1)}: leave later cases out"
+            )
 
 
 def _judged(

@@ -130,7 +130,7 @@ class Survey:
     dates : bool
         Whether days are counted from 1970.
     label_day : ndarray of int or None
-        When the label became known; ``NO_DAY``: at once.
+        When the label became known; ``NO_DAY`` where nobody recorded it.
     """
 
     day: Days
@@ -179,17 +179,16 @@ class Survey:
         last : int
             No later row is usable.
         label_delay : int, default=0
-            Days that a label takes; one that became known after `last` is not known
-            either.
+            Days that a label takes, where nobody recorded when it became known.
 
         Returns
         -------
         Survey
         """
-        late = self.day > last - label_delay
+        known = self.day + label_delay
         if self.label_day is not None:
-            late |= self.label_day > last
-        label = np.where(late, np.nan, self.label)
+            known = np.where(self.label_day == NO_DAY, known, self.label_day)
+        label = np.where(known > last, np.nan, self.label)
         usable = self.usable & (self.day <= last)
         return replace(self, label=label, usable=usable)
 

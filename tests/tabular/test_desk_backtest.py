@@ -115,6 +115,56 @@ def test_money_is_counted_beside_cases(path: Path) -> None:
     )
 
 
+def test_a_label_confirmed_after_the_fit_is_not_used(
+    found: Backtest, tmp_path: Path
+) -> None:
+    """Whatever it says; one confirmed in time is used, however short it took."""
+    frame = cards()
+    # labels of the last 2 days are not known at the end of the file either
+    cut = frame["time"].dt.normalize().max() - pd.Timedelta(days=2 + 14)
+    frame["known"] = frame["time"] + pd.Timedelta(days=2)
+    rng = np.random.default_rng(5)
+    late = (rng.random(len(frame)) < 0.002) & (frame["time"] < cut)
+    frame.loc[late, "known"] = cut + pd.Timedelta(days=1)
+    columns = DeskColumns("is_fraud", "time", label_time="known", features=FEATURES)
+    fits = []
+    for flipped in (False, True):
+        other = frame.copy()
+        if flipped:
+            other.loc[late, "is_fraud"] = 1 - other.loc[late, "is_fraud"]
+        other.to_parquet(tmp_path / "cards.parquet")
+        file = TransactionFile.open(tmp_path / "cards.parquet")
+        fits.append(backtest_file(file, columns, MODEL, PLAN, test_days=14).fit)
+    day = (cut - pd.Timestamp("1970-01-01")).days
+    # two days, not the delay of seven
+    assert fits[0].windows.last == day and day - 7 < fits[0].windows.end <= day - 2
+    thresholds = [fit.corrector.rules_.threshold() for fit in fits]
+    assert thresholds[0] == thresholds[1] < np.inf
+    assert fits[0].corrector.report_.n_errors == fits[1].corrector.report_.n_errors
+    # without a time of its own a label takes the delay
+    frame["known"] = pd.NaT
+    frame.to_parquet(tmp_path / "cards.parquet")
+    file = TransactionFile.open(tmp_path / "cards.parquet")
+    again = backtest_file(file, columns, MODEL, PLAN, test_days=14)
+    rules = again.fit.corrector.rules_
+    assert rules.threshold() == found.fit.corrector.rules_.threshold()
+
+
+def test_days_without_traffic_and_weeks_without_fraud(tmp_path: Path) -> None:
+    frame = cards()
+    frame = frame[~frame["day"].isin([40, 68, 69, 75])]
+    frame.loc[frame["day"] >= 66, "is_fraud"] = 0.0
+    frame.to_parquet(tmp_path / "quiet.parquet")
+    file = TransactionFile.open(tmp_path / "quiet.parquet")
+    later = backtest_file(file, COLUMNS, MODEL, PLAN, test_days=14, amount="amount")
+    table = later.table(7)
+    assert table["days"].tolist() == [5, 6] and (table["errors"] == 0).all()
+    assert table["recall"].isna().all() and not table["realised damage"].isna().any()
+    told = "\n".join(later.lines())
+    assert "missed frauds: 0 of 0 repaired\n" in told
+    assert "nothing was at stake" in told
+
+
 def test_a_promise_that_breaks_is_counted(found: Backtest, tmp_path: Path) -> None:
     table = found.table(7)
     assert table["days"].tolist() == [7, 7] and not table["over"].any()
@@ -183,3 +233,11 @@ def test_what_cannot_be_judged_is_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"cases\.csv holds a case of 2024-03-20"):
         late = TransactionFile.open(cases)
         backtest_file(file, COLUMNS, MODEL, PLAN, cases=late, test_days=14)
+    early = cards().head(2000).assign(known=cards()["time"].max())
+    early.to_csv(cases, index=False)
+    cards().assign(known=cards()["time"]).to_parquet(tmp_path / "known.parquet")
+    file = TransactionFile.open(tmp_path / "known.parquet")
+    columns = DeskColumns("is_fraud", "time", label_time="known", features=FEATURES)
+    with pytest.raises(ValueError, match="a case confirmed on 2024-03-20"):
+        late = TransactionFile.open(cases)
+        backtest_file(file, columns, MODEL, PLAN, cases=late, test_days=14)

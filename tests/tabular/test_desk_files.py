@@ -69,6 +69,28 @@ def test_clock_changes_leave_rows_on_their_day() -> None:
     assert counts[:3].tolist() == [48, 46, 48]
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+@pytest.mark.parametrize("zone", ["Europe/Paris", "America/New_York", None])
+def test_days_of_23_and_25_hours_in_files(
+    tmp_path: Path, ending: str, zone: str | None
+) -> None:
+    """A named zone has them in spring and autumn; stamps without one have 24 hours."""
+    short, long = (
+        ("03-31", "10-27") if zone != "America/New_York" else ("03-10", "11-03")
+    )
+    path = tmp_path / f"rows.{ending}"
+    for date, hours in ((short, 23), (long, 25)):
+        day = pd.Timestamp(f"2024-{date}")
+        ends = day - pd.Timedelta(days=1), day + pd.Timedelta(days=2)
+        stamps = pd.date_range(*ends, freq="30min", tz=zone, inclusive="left")
+        frame = pd.DataFrame({"when": stamps})
+        frame.to_csv(path, index=False) if ending == "csv" else frame.to_parquet(path)
+        days = whole_days(TransactionFile.open(path).rows(["when"])["when"])
+        names, counts = np.unique(days, return_counts=True)
+        assert day_text(int(names[1])) == f"2024-{date}"
+        assert counts.tolist() == [48, 2 * (hours if zone else 24), 48]
+
+
 def test_texts_of_two_offsets_are_read_as_the_clock_on_the_wall() -> None:
     found = days_of(
         ["2024-03-31T00:30:00+01:00", "2024-03-31T23:30:00+02:00", "", None]

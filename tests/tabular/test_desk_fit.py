@@ -273,6 +273,33 @@ def test_rows_that_cannot_be_used_are_counted(
         assert words in aside
 
 
+def test_rows_that_are_there_twice_change_nothing(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    once = fitted(frame, tmp_path).corrector
+    twice = pd.concat([frame, frame.sample(3000, random_state=0)], ignore_index=True)
+    again = fitted(twice, tmp_path)
+    assert "id seen before (3,000)" in dict(again.lines)["set aside"]
+    assert again.corrector.rules_.threshold() == once.rules_.threshold()
+    assert again.corrector.report_.n_calibration == once.report_.n_calibration
+
+
+@pytest.mark.parametrize("empty", [np.nan, None])
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_column_without_a_value_changes_nothing(
+    frame: pd.DataFrame, tmp_path: Path, ending: str, empty: Any
+) -> None:
+    columns = DeskColumns("is_fraud", "time", features=(*FEATURES, "empty"))
+    path = stored(frame.assign(empty=empty), tmp_path, ending)
+    found = fit_file(TransactionFile.open(path), columns, SCORE, FISHER).corrector
+    assert found.rules_.certified
+    X = frame.assign(empty=empty)[[*FEATURES, "empty", "score"]]
+    plain = fitted(frame, tmp_path).corrector
+    np.testing.assert_array_equal(
+        found.predict(X), plain.predict(X.drop(columns="empty"))
+    )
+
+
 @pytest.mark.parametrize(
     ("change", "words"),
     [
