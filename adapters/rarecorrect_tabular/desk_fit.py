@@ -196,10 +196,12 @@ def _right_rows(
             for answer in (0, 1)
         ]
     )
-    # one pool: a share of it says nothing of a share of all
-    parts = [late] if plan.direction == "raise" else [late & (found.answer == 1)]
-    if plan.direction != "raise":
-        parts.append(late & (found.answer == 0))
+    # one pool: a share of it says nothing of a share of all; and who only clears
+    # changes no answer 0, which needs no certificate and takes no confidence
+    caught, passed = late & (found.answer == 1), late & (found.answer == 0)
+    parts = {"raise": [late], "clear": [caught], "both": [caught, passed]}[
+        plan.direction
+    ]
     drawn = [_some(np.flatnonzero(p), rng, _MOST_CALIBRATION) for p in parts]
     return background, np.concatenate(drawn)
 
@@ -259,6 +261,8 @@ def _corrector(
 def _damage(plan: DeskPlan) -> Any:
     if plan.max_damage is None or plan.direction == "raise":
         return plan.max_damage
+    if plan.direction == "clear":
+        return {1: plan.clear_damage}
     return {0: plan.max_damage, 1: plan.clear_damage}
 
 

@@ -26,8 +26,8 @@ class DeskPlan:
     direction : {"raise", "clear", "both"}
         Missed frauds, false alarms, or both.
     max_damage : float or None
-        Largest share of right decisions that may change; of passed ones, where alarms
-        are cleared.  ``None``: an alert budget alone.
+        Largest share of right decisions that may change; of passed ones with
+        ``"both"``; with ``"clear"`` none does.  ``None``: an alert budget alone.
     clear_damage : float
         Largest share of caught frauds that may be cleared.
     alert_budget : float, str or None

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 
-from rarecorrect import load
+from rarecorrect import NotCertifiedWarning, load
 from rarecorrect.certify import daily_threshold
 from rarecorrect.simulate import FraudType, card_transactions
 from rarecorrect_tabular import desk_fit, transactions
@@ -222,6 +222,38 @@ def test_both_directions_have_their_own_budgets(
     certificates = found.corrector.rules_.entry("damage").certificates
     assert certificates[0].certified and certificates[0].max_damage == 0.005
     assert not certificates[1].certified  # some 60 caught frauds, and 1 % needs 389
+
+
+@pytest.mark.parametrize(("n_caught", "certified"), [(299, True), (298, False)])
+def test_who_only_clears_needs_299_caught_frauds(
+    tmp_path: Path, n_caught: int, certified: bool
+) -> None:
+    """No answer 0 is ever changed, so all confidence goes into the other one."""
+    rng = np.random.default_rng(0)
+    n = 4000
+    frame = pd.DataFrame({"time": np.arange(n) // 100, "amount": rng.normal(size=n)})
+    frame["score"], frame["is_fraud"] = rng.uniform(0, 0.5, n), 0.0
+    late = rng.permutation(np.flatnonzero(frame["time"] >= 20))[:n_caught]
+    early = rng.permutation(np.flatnonzero(frame["time"] < 20))
+    false, caught = early[:100], [*late, *early[100:200]]
+    frame.loc[caught, "is_fraud"] = 1.0
+    frame.loc[[*caught, *false], "score"] = 0.9
+    frame.loc[false, "amount"] += 20
+    columns = DeskColumns("is_fraud", "time", features=("amount",))
+    plan = DeskPlan("clear", detector=None, ledger=False, calibrate_from=20)
+    file = TransactionFile.open(stored(frame, tmp_path))
+    if certified:
+        corrector = fit_file(file, columns, SCORE, plan).corrector
+        certificates = corrector.rules_.entry("damage").certificates
+        assert set(certificates) == {1} and certificates[1].n_calibration == 299
+        assert certificates[1].confidence_level == 0.95
+        rows = frame.assign(amount=25.0)[["amount", "score"]]
+        answers = (rows["score"] >= 0.5).to_numpy()
+        assert (corrector.predict(rows) == 0).all() and answers.any()
+        assert "changes at most 1 % of right decisions with 1" in str(corrector.report_)
+        return
+    with pytest.warns(NotCertifiedWarning, match="298 right"):
+        assert not fit_file(file, columns, SCORE, plan).corrector.rules_.certified
 
 
 def test_customers_do_not_teach_and_calibrate(
