@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,11 @@ class RowShelf:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # of a full disk, told by put
+            self._file.close()
+
+    def __len__(self) -> int:
+        return self._n
 
     def put(self, rows: Array) -> Indices:
         """Append rows.
@@ -58,7 +63,7 @@ class RowShelf:
         ValueError
             For rows of another kind than the first.
         OSError
-            Where the disk is full, with the folder and the way out.
+            If the disk is full.
         """
         if self._n == 0:
             self._width, self._dtype = rows.shape[1], rows.dtype
@@ -67,22 +72,45 @@ class RowShelf:
                 f"rows of {rows.shape[1]} features in {rows.dtype} do not fit to rows "
                 f"of {self._width} in {self._dtype}"
             )
-        self._write(rows.tobytes())
-        places = np.arange(self._n, self._n + len(rows))
-        self._n += len(rows)
-        return places
-
-    def _write(self, data: bytes) -> None:
         try:
-            self._file.write(data)
+            self._file.write(rows.tobytes())
+            self._file.flush()
         except OSError as error:
             held = self._n * self._width * self._dtype.itemsize
             raise OSError(
                 error.errno,
-                f"no room for the rows that calibrate: {held + len(data):,} bytes in "
-                f"{tempfile.gettempdir()} ({error.strerror}); set TMPDIR to a folder "
-                "with more, or read fewer columns",
+                f"{error.strerror}: rows that calibrate lie in a temporary file in "
+                f"{tempfile.gettempdir()}, {held:,} bytes so far; make room there, or "
+                "set TMPDIR to a folder that has more",
             ) from error
+        places = np.arange(self._n, self._n + len(rows))
+        self._n += len(rows)
+        return places
+
+    def keep(self, places: Indices) -> Indices:
+        """Throw all other rows away; for a while, those that stay are there twice.
+
+        Parameters
+        ----------
+        places : ndarray of int of shape (n_kept,)
+            Rising.
+
+        Returns
+        -------
+        ndarray of int of shape (n_kept,)
+            Their new places.
+
+        Raises
+        ------
+        OSError
+            If the disk is full.
+        """
+        made = RowShelf()
+        for _, rows in self.blocks(places):
+            made.put(rows)
+        self._file.close()
+        self._file, self._n = made._file, made._n
+        return np.arange(self._n)
 
     def blocks(self, places: Indices) -> Iterator[tuple[slice, Array]]:
         """Read some rows, in order.

@@ -77,6 +77,7 @@ class BlockFit:
         share = 0.5 if fraction == "auto" else float(fraction)
         self._limit = min(LARGEST_HASH, int(share * 2**64))
         self._calibration = calibration_sample(terms, stratified=stratified)
+        self._most_aside = 2 * self._calibration.most
         self._traffic: HashSample | None = None
         if terms.alert_budget is not None and terms.alert_budget.rate is not None:
             self._traffic = HashSample(self._calibration.most)
@@ -331,6 +332,10 @@ class BlockFit:
         own = {name: values[rows] for name, values in columns.items()}
         own["place"] = self.shelf.put(Z[rows])
         self._calibration.add(hashes[rows], kinds, **own)
+        if len(self.shelf) > self._most_aside:
+            places = self._calibration.columns()["place"]
+            places[:] = self.shelf.keep(places)  # in the sample
+            self._most_aside = 2 * max(self._calibration.most, places.size)
 
     def _learn(
         self, rows: Indices, hashes: npt.NDArray[np.uint64], Z: Array, labels: Array

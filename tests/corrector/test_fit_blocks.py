@@ -28,6 +28,7 @@ from rarecorrect import blocks as blocks_module
 from rarecorrect.blocks import Block, ParquetBlocks, array_blocks
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.hash_sample import row_hashes
+from rarecorrect.row_shelf import RowShelf
 from rarecorrect.streaming import room
 from rarecorrect.verify import verify
 
@@ -233,6 +234,27 @@ def test_of_many_rows_so_many_calibrate_and_the_others_do_nothing(
     assert found.report_.n_background < len(right) - 150
 
 
+@pytest.mark.parametrize("per", [None, "class"])
+def test_rows_that_are_displaced_leave_the_disk(outbreak, monkeypatch, per):
+    monkeypatch.setattr(room, "MOST_CALIBRATION", 60)
+    options = {"max_damage": 0.2, "per": per}
+    expected = from_blocks(outbreak, **options)
+    monkeypatch.setattr(blocks_module, "_CHUNK_ROWS", (16, 16))
+    sizes, put = [], RowShelf.put
+
+    def counted(self, rows):
+        places = put(self, rows)
+        sizes.append(len(self))
+        return places
+
+    monkeypatch.setattr(RowShelf, "put", counted)
+    found = from_blocks(outbreak, **options)
+    assert max(sizes) <= 2 * found.calibration_indices_.size + 16
+    assert any(np.diff(sizes) < 0)  # some were thrown away
+    assert certified_by(found) == certified_by(expected)
+    assert_array_equal(found.calibration_indices_, expected.calibration_indices_)
+
+
 def test_a_small_budget_is_given_the_rows_that_it_needs(outbreak, monkeypatch):
     monkeypatch.setattr(room, "MOST_CALIBRATION", 10)
     assert from_blocks(outbreak).rules_.certified  # 10 would not do
@@ -412,15 +434,3 @@ def test_with_a_mask_all_of_it_certifies_a_share_of_alerts(outbreak):
     blocks = array_blocks(outbreak.X, outbreak.y, calibration_mask=mask)
     found = corrector_of(outbreak, **options).fit_blocks(blocks)
     assert found.rules_.current[0].certificates[None].n_calibration == mask.sum()
-
-
-def test_a_full_disk_is_named(monkeypatch):
-    monkeypatch.setattr(row_shelf, "_IN_MEMORY", 1)
-    with row_shelf.RowShelf() as shelf:
-
-        def full(data):
-            raise OSError(28, "No space left on device")
-
-        monkeypatch.setattr(shelf._file, "write", full)
-        with pytest.raises(OSError, match=r"800 bytes in .*set TMPDIR"):
-            shelf.put(np.zeros((50, 2)))
