@@ -71,11 +71,13 @@ def row_keys(Z: npt.NDArray[Any]) -> FloatArray:
     >>> row_keys(np.array([[1.0, 2.0], [2.0, 1.0]])).round(3).tolist()
     [5.843, 5.58]
     """
+    Z = np.ascontiguousarray(Z)  # the order of a sum depends on how rows lie in memory
     weights = np.sqrt(np.arange(Z.shape[1]) + np.pi)
     with np.errstate(invalid="ignore", over="ignore"):
         keys = np.asarray(np.einsum("ij,j->i", Z, weights, dtype=np.float64))
     bad = ~np.isfinite(keys)  # rows that are not finite are known by the other features
-    keys[bad] = np.where(np.isfinite(Z[bad]), Z[bad], 0.0) @ weights
+    left = np.where(np.isfinite(Z[bad]), Z[bad], 0.0)
+    keys[bad] = np.einsum("ij,j->i", left, weights, dtype=np.float64)
     return keys
 
 

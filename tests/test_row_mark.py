@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rarecorrect.row_mark import RowMark, fingerprint_of_rows
+from rarecorrect.training_rows import row_keys
 
 ROWS = np.random.default_rng(0).normal(size=(9000, 3))
 
@@ -61,3 +62,11 @@ def test_the_type_of_numbers_and_the_sign_of_zero_do_not_count():
 
 def test_no_rows_have_a_mark_too():
     assert fingerprint_of_rows(np.empty((0, 3))) == RowMark().digest
+
+
+def test_keys_do_not_depend_on_how_rows_lie_in_memory():
+    rows = ROWS[:500].repeat(40, axis=1)
+    rows[3, 2] = np.inf
+    keys = row_keys(rows)
+    np.testing.assert_array_equal(row_keys(np.asfortranarray(rows)), keys)
+    np.testing.assert_array_equal(row_keys(rows[:5]), keys[:5])
