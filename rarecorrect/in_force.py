@@ -295,8 +295,8 @@ class InForce:
         Parameters
         ----------
         Z, labels, strata
-            As in :meth:`decide`; `Z` may lie elsewhere, see
-            :mod:`rarecorrect.array_api`: what few rows need is fetched.
+            As in :meth:`decide`; with ``array_api_dispatch``, `Z` may lie elsewhere,
+            and of linear rules only the rows that may fire are fetched.
 
         Returns
         -------
