@@ -22,11 +22,17 @@ from rarecorrect_tabular.desk_model import Desk, DeskModel
 from rarecorrect_tabular.desk_plan import DIRECTIONS, DeskPlan
 from rarecorrect_tabular.desk_score import decided
 from rarecorrect_tabular.desk_survey import DeskColumns, Survey, survey
-from rarecorrect_tabular.transactions import TransactionFile, amounts, whole_days
+from rarecorrect_tabular.transactions import (
+    TransactionFile,
+    amounts,
+    units,
+    whole_days,
+)
 
 Array = npt.NDArray[Any]
 
 MISSED, CLEARED = "missed frauds", "false alarms"
+_UNIT = "unit"
 _AMOUNT, _LOST, _SAVED = "amount", "amount of errors", "amount repaired"
 _KINDS = {(0, 1): MISSED, (1, 0): CLEARED}
 
@@ -41,7 +47,8 @@ class Backtest:
     plan : DeskPlan
     days : dict of str to DataFrame
         By direction, counts of each day, indexed by day: ``rows``, ``right``,
-        ``damaged``, ``errors``, ``repaired``, ``changed``; where amounts are known,
+        ``damaged``, ``errors``, ``repaired``, ``changed``, ``alerts`` (as the budget
+        counts them: of each customer one, say); where amounts are known,
         ``amount of errors`` and ``amount repaired``.
     dates : bool
         Whether days are counted from 1970.
@@ -118,9 +125,10 @@ class Backtest:
                 alerts, gone = right + n, int(counts["changed"].sum())
                 told.append(f"{kind}: {_fewer(gone, alerts)}")
             if self.plan.cap is not None:
-                above = int((counts["changed"] > self.plan.cap).sum())
+                above = int((counts["alerts"] > self.plan.cap).sum())
+                what = "changes" if self.fit.columns.alert_unit is None else "alerts"
                 told.append(
-                    f"{kind}: more than {self.plan.cap:,} changes on {above} of "
+                    f"{kind}: more than {self.plan.cap:,} {what} on {above} of "
                     f"{len(counts)} days, promised on 10 % of days at most"
                 )
         for name, value in self.at_cap.items():
@@ -154,7 +162,7 @@ class Backtest:
             "recall high": caught_high,
             "changes a day": float(part["changed"].mean()),
             "most changes": int(part["changed"].max()),
-            "days above cap": int((part["changed"] > cap).sum()),
+            "days above cap": int((part["alerts"] > cap).sum()),
         }
 
     def _promised(self, kind: str) -> float:
@@ -237,7 +245,9 @@ def backtest_file(
         )
     known = whole.as_of(cut, label_delay)
     fit = fit_survey(file, columns, model, plan, known, cases=cases, progress=progress)
-    rows = _judged(Desk(fit.corrector), file, whole, later, amount, progress)
+    rows = _judged(
+        Desk(fit.corrector), file, whole, later, (amount, columns.alert_unit), progress
+    )
     days = {
         _KINDS[pair]: _counts(rows, pair, pooled=plan.direction == "raise")
         for pair in DIRECTIONS[plan.direction]
@@ -265,19 +275,21 @@ def _judged(
     file: TransactionFile,
     whole: Survey,
     later: npt.NDArray[np.bool_],
-    amount: str | None,
+    beside: tuple[str | None, str | None],
     progress: Progress,
 ) -> pd.DataFrame:
     """Decisions on the test days whose outcome is known, a few bytes a row."""
     progress.task("judging", file.n_blocks or 0)
     found, nothing = [], np.zeros(0, dtype=bool)
-    read = [*desk.columns, *([] if amount is None else [amount])]
-    for start, block in file.blocks(read):
+    amount, unit = beside
+    read = [*desk.columns, *(name for name in beside if name is not None)]
+    for start, block in file.blocks(read, texts=[unit]):
         places = np.flatnonzero(later[start : start + len(block)])
         if places.size:
             part = block.iloc[places].reset_index(drop=True)
             rows = decided(desk, part, nothing)
             rows = rows[["legacy", "proposed", "changed", "score"]]
+            rows[_UNIT] = units(block, unit, start)[places]
             if amount is not None:
                 rows[_AMOUNT] = amounts(part[amount])
             found.append(
@@ -305,6 +317,8 @@ def _counts(rows: pd.DataFrame, pair: tuple[int, int], *, pooled: bool) -> pd.Da
             "changed": rows["changed"] & (before == legacy),
         }
     )
+    first = ~rows[marks["changed"]].duplicated(["day", _UNIT])
+    marks["alerts"] = first.reindex(rows.index, fill_value=False)
     if _AMOUNT in rows:
         marks[_LOST] = rows[_AMOUNT].where(error, 0.0)
         marks[_SAVED] = rows[_AMOUNT].where(marks["repaired"], 0.0)

@@ -25,7 +25,7 @@ from rarecorrect_tabular.desk_model import Desk, DeskModel, flaws_of_numbers
 from rarecorrect_tabular.desk_plan import DIRECTIONS, DeskPlan, Windows, choose_windows
 from rarecorrect_tabular.desk_survey import DeskColumns, Survey, gather, survey
 from rarecorrect_tabular.desk_told import lines_of
-from rarecorrect_tabular.transactions import TransactionFile
+from rarecorrect_tabular.transactions import TransactionFile, units
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
@@ -121,6 +121,11 @@ def fit_survey(
     DeskFit
     """
     progress = progress or Progress()
+    if columns.alert_unit is not None and plan.cap is None:
+        raise ValueError(
+            f"alerts are counted by {columns.alert_unit!r} only where the budget is a "
+            f"number a day, such as 25/day, got {plan.alert_budget!r}"
+        )
     features = columns.features_in(file)
     windows = choose_windows(found, plan)
     if cases is None:
@@ -296,12 +301,16 @@ def _traffic(
         rows = _some(np.flatnonzero(recent), rng, _MOST_CALIBRATION)
         return gather(file, desk.columns, rows, progress), found.day[rows]
     progress.start("scoring traffic for the alert budget")
-    for start, block in file.blocks(desk.columns):
+    unit = columns.alert_unit
+    read = [*desk.columns, *([] if unit is None else [unit])]
+    for start, block in file.blocks(read, texts=[unit]):
         rows = np.flatnonzero(recent[start : start + len(block)])
         if rows.size == 0:
             continue
+        whose = units(block, unit, start)[rows]
         part, flaws = desk.readable(block.iloc[rows].reset_index(drop=True))
-        part[_DAY], part[_SCORE] = found.day[start + rows], -np.inf
+        part = part.assign(**{_DAY: found.day[start + rows], _UNIT: whose})
+        part[_SCORE] = -np.inf
         good = np.flatnonzero(flaws == "")
         if good.size == 0:
             continue
@@ -309,12 +318,24 @@ def _traffic(
         part.loc[good, _SCORE] = scores.to_numpy()
         part = part.iloc[good]
         kept = pd.concat([kept, part]) if len(kept) else part
+        if unit is not None:
+            kept = _top_of_units(kept)
         if len(kept) > _MOST_TRAFFIC:
             kept = _top_of_days(kept, plan.cap + 1)
     return kept[desk.columns].reset_index(drop=True), kept[_DAY].to_numpy()
 
 
-_DAY, _SCORE = "day of this row", "score of this row"
+_DAY, _SCORE, _UNIT = "day of this row", "score of this row", "whose row this is"
+
+
+def _top_of_units(rows: pd.DataFrame) -> pd.DataFrame:
+    """Of each customer and day the row that is an alert first, if any is.
+
+    More than ``cap`` customers have an alert iff the ``(cap + 1)``-th largest of these
+    scores lies above the threshold: a certificate of such rows counts customers.
+    """
+    ordered = rows.sort_values(_SCORE, ascending=False, kind="stable")
+    return ordered.drop_duplicates([_DAY, _UNIT]).sort_index(kind="stable")
 
 
 def _top_of_days(rows: pd.DataFrame, most: int) -> pd.DataFrame:

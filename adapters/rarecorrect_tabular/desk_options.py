@@ -74,6 +74,7 @@ _OPTIONS = (
         "--alert-budget",
         help="25/day, or a share of traffic; the last day counts as a whole one.",
     ),
+    click.option("--alert-unit", help="Column: customer, say; one alert a day each."),
     click.option("--value", help="Column: amount at stake, inside every score."),
     click.option(
         "--raise-only", "direction", flag_value="raise", default="raise",
@@ -142,6 +143,7 @@ def columns_from(options: dict[str, Any]) -> DeskColumns:
         "groups",
         "decided",
         "label_time",
+        "alert_unit",
         "features",
         "drop",
     )

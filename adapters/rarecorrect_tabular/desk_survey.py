@@ -46,6 +46,9 @@ class DeskColumns:
         1 where a transaction was declined, so that nobody will ever know its outcome.
     label_time : str or None
         When the label became known; at once where it is missing.
+    alert_unit : str or None
+        Of the customer, say: several alerts of one on one day are one, where the
+        budget is a number a day; a row without one is a customer of its own.
     features : tuple of str
         What rules read, beside the score; empty: every other column.
     drop : tuple of str
@@ -58,6 +61,7 @@ class DeskColumns:
     groups: str | None = None
     decided: str | None = None
     label_time: str | None = None
+    alert_unit: str | None = None
     features: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
 
@@ -71,13 +75,15 @@ class DeskColumns:
             self.groups,
             self.decided,
             self.label_time,
+            self.alert_unit,
         )
         return [name for name in named if name is not None]
 
     @property
     def texts(self) -> list[str]:
         """Columns that are texts whatever they look like."""
-        return [name for name in (self.id, self.groups) if name is not None]
+        named = (self.id, self.groups, self.alert_unit)
+        return [name for name in named if name is not None]
 
     def features_in(self, file: TransactionFile) -> list[str]:
         """Columns that rules may read.

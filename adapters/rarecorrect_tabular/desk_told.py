@@ -47,7 +47,7 @@ def lines_of(
     return [
         *_rows(name, found, windows),
         *_labels(columns, plan, found, windows),
-        *_windows(plan, found, windows),
+        *_windows(columns, plan, found, windows),
         *_cases(columns, found, taught),
     ]
 
@@ -84,7 +84,9 @@ def _labels(
     return lines
 
 
-def _windows(plan: DeskPlan, found: Survey, windows: Windows) -> Lines:
+def _windows(
+    columns: DeskColumns, plan: DeskPlan, found: Survey, windows: Windows
+) -> Lines:
     start, end = found.text(windows.start), found.text(windows.end)
     told = f"background before {start}, calibration on {start} to {end}"
     lines = [("windows", told)]
@@ -101,6 +103,9 @@ def _windows(plan: DeskPlan, found: Survey, windows: Windows) -> Lines:
                 "days more"
             )
         lines.append(("alert budget", told))
+    if columns.alert_unit is not None:
+        told = f"several of one {columns.alert_unit} on one day count as one"
+        lines.append(("alerts", told))
     return lines
 
 

@@ -241,3 +241,23 @@ def test_what_cannot_be_judged_is_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="a case confirmed on 2024-03-20"):
         late = TransactionFile.open(cases)
         backtest_file(file, columns, MODEL, PLAN, cases=late, test_days=14)
+
+
+def test_days_above_the_cap_are_counted_by_customer(path: Path) -> None:
+    columns = DeskColumns(
+        "is_fraud", "time", alert_unit="customer_id", features=FEATURES
+    )
+    plan = DeskPlan(detector=None, max_damage=None, alert_budget="3/day")
+    later = backtest_file(
+        TransactionFile.open(path), columns, MODEL, plan, test_days=14
+    )
+    test = cards()[lambda rows: rows["day"] >= 66].reset_index(drop=True)
+    before = (test["score"] >= 0.5).to_numpy()
+    after = later.fit.corrector.predict(test[[*FEATURES, "score"]])
+    raised = test[(after == 1) & ~before]
+    customers = raised.groupby("day")["customer_id"].nunique()
+    counts = later.days["missed frauds"]["alerts"]
+    assert counts[counts > 0].tolist() == customers.tolist()
+    above = int((customers > 3).sum())
+    assert later.table(14)["days above cap"].tolist() == [above]
+    assert f"more than 3 alerts on {above} of 14 days" in "\n".join(later.lines())

@@ -521,3 +521,37 @@ def test_columns_left_out_are_not_asked_for_later(
     found = fit_file(file, columns, SCORE, FISHER)
     assert "row: they only tell the day" in dict(found.lines)["left out"]
     assert set(found.corrector.feature_names_in_) == {*FEATURES, "score"}
+
+
+def test_alerts_are_counted_by_customer(
+    frame: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The threshold is that of the highest score of each customer on each day."""
+    cards = frame.assign(customer_id=frame["customer_id"] % 40)
+    cards.loc[cards.index[::7], "customer_id"] = np.nan  # each is somebody else
+    path = stored(cards, tmp_path)
+    thresholds = []
+    for rows in (131_072, 700):
+        monkeypatch.setattr(transactions, "BLOCK_ROWS", rows)
+        columns = DeskColumns(
+            "is_fraud", "time", alert_unit="customer_id", features=FEATURES
+        )
+        plan = DeskPlan(detector=None, max_damage=None, alert_budget="3/day")
+        found = fit_file(TransactionFile.open(path), columns, SCORE, plan)
+        certificate = found.corrector.rules_.entry("alerts").certificates[None]
+        thresholds.append(certificate.threshold)
+    day = whole_days(cards["time"])
+    scores = found.corrector.trace(cards[[*FEATURES, "score"]])["score"].to_numpy()
+    who = cards["customer_id"].fillna(pd.Series(-1.0 - np.arange(len(cards))))
+    table = pd.DataFrame({"day": day, "who": who, "score": scores})
+    best = table[day >= found.windows.start].groupby(["day", "who"])["score"].max()
+    again = daily_threshold(
+        best.to_numpy(), best.index.get_level_values("day"), 3, confidence_level=0.96
+    )
+    assert thresholds == [pytest.approx(again.threshold)] * 2
+    by_row = fitted(frame, tmp_path, max_damage=None, alert_budget="3/day")
+    rows = by_row.corrector.rules_.entry("alerts").certificates[None]
+    assert certificate.certified and certificate.threshold < rows.threshold
+    assert "several of one customer_id" in dict(found.lines)["alerts"]
+    done = run(path, tmp_path / "fix.rarecorrect", "--alert-unit", "customer_id")
+    assert done.exit_code == 2 and "a number a day, such as 25/day" in done.output
