@@ -108,7 +108,7 @@ class AutoDetector(BinaryDetector):
     candidate's evidence is behind the best one's and :math:`\sigma` the standard error
     of that difference: alike where errors are few, and only the best where they are
     many and tell the candidates apart.  Before evidence a :class:`TreesDetector` counts
-    twice as much as any other: over many tasks it was the one to miss most.
+    twice as much as any other: it is the one missed most where it is left out.
 
     Where a box of conditions is as good as the best, by how many errors the budget
     catches and, within a standard error, by how deep in the tail they lie, and ten
