@@ -121,11 +121,7 @@ def fit_survey(
     DeskFit
     """
     progress = progress or Progress()
-    if columns.alert_unit is not None and plan.cap is None:
-        raise ValueError(
-            f"alerts are counted by {columns.alert_unit!r} only where the budget is a "
-            f"number a day, such as 25/day, got {plan.alert_budget!r}"
-        )
+    _check_unit(columns, plan)
     features = columns.features_in(file)
     windows = choose_windows(found, plan)
     if cases is None:
@@ -136,16 +132,15 @@ def fit_survey(
     background, calibration = _right_rows(found, windows, taught, plan, rng)
     lines = lines_of(file.path.name, columns, plan, found, windows, taught)
     rows = np.sort(np.concatenate([taught.rows, background, calibration]))
-    wanted = list(dict.fromkeys([*features, *model.columns]))
-    X = gather(file, wanted, rows, progress)
+    X = gather(file, _wanted(features, model), rows, progress)
     if not columns.features:
         early = found.day[rows] < windows.start  # rows that calibrate choose nothing
         telling = columns_that_tell_time(X[early], found.day[rows[early]], features)
         features = _without(features, telling, lines)
-        wanted = list(dict.fromkeys([*features, *model.columns]))
-        X = X[wanted]  # others need not be there when rows are scored
+        # others need not be there when rows are scored
+        X = X[_wanted(features, model)]
     if len(taught.cases):
-        X = pd.concat([X, taught.cases[wanted]], ignore_index=True)
+        X = pd.concat([X, taught.cases[[*X]]], ignore_index=True)
     y = np.concatenate([found.label[rows], taught.labels]).astype(int)
     groups = None if found.group is None else found.group[rows]
     if groups is not None:
@@ -172,13 +167,31 @@ def fit_survey(
         lines.append(("no feature", f"{name}: {why}"))
     if plan.alert_budget is not None:
         traffic = _traffic(file, columns, corrector, plan, found, windows, progress)
-        corrector.set_params(max_damage=_damage(plan), alert_budget=plan.alert_budget)
-        with warnings.catch_warnings():
-            # cases that were learnt from may be many of the highest rows of each day;
-            # they look more wrong than new ones, which is the safe side
-            warnings.simplefilter("ignore", TrainingRowsWarning)
-            corrector.certify(traffic[0], time=traffic[1])
+        _certify_alerts(corrector, plan, traffic)
     return DeskFit(corrector, columns, windows, lines)
+
+
+def _check_unit(columns: DeskColumns, plan: DeskPlan) -> None:
+    if columns.alert_unit is not None and plan.cap is None:
+        raise ValueError(
+            f"alerts are counted by {columns.alert_unit!r} only where the budget is a "
+            f"number a day, such as 25/day, got {plan.alert_budget!r}"
+        )
+
+
+def _wanted(features: Sequence[str], model: DeskModel) -> list[str]:
+    return list(dict.fromkeys([*features, *model.columns]))
+
+
+def _certify_alerts(
+    corrector: ErrorCorrector, plan: DeskPlan, traffic: tuple[pd.DataFrame, Any]
+) -> None:
+    corrector.set_params(max_damage=_damage(plan), alert_budget=plan.alert_budget)
+    with warnings.catch_warnings():
+        # cases that were learnt from may be many of the highest rows of each day; they
+        # look more wrong than new ones, which is the safe side
+        warnings.simplefilter("ignore", TrainingRowsWarning)
+        corrector.certify(traffic[0], time=traffic[1])
 
 
 def _right_rows(
