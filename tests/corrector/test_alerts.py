@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from rarecorrect import NotCertifiedWarning
+from rarecorrect import NotCertifiedWarning, save
 from rarecorrect.certify import alert_threshold, daily_threshold
+from rarecorrect.verify import verify
 
 from .helpers import fitted, quietly
 
@@ -88,3 +89,12 @@ def test_too_many_certain_alerts_are_not_called_too_few_rows():
     assert "allows 0 of 40 days" in str(days)
     for few in (scores[:50], np.arange(50.0)):
         assert "needs 59 rows, got 50" in str(alert_threshold(few, 0.05))
+
+
+def test_a_budget_that_is_set_later_does_not_make_a_file_a_liar(outbreak, tmp_path):
+    corrector = fitted(outbreak).set_params(alert_budget=0.1)
+    corrector.certify(outbreak.X_new)
+    path = tmp_path / "fix.rarecorrect"
+    save(corrector, path)
+    claims = verify(path.read_bytes())
+    assert [claim for claim in claims if claim[0] == "FAIL"] == []
