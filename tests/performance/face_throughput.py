@@ -1,8 +1,8 @@
 """Faces a second of the network `small`, alone and corrected, in batches of 256.
 
 Weights and pictures are random: neither changes what an answer costs.  The corrector
-reads the embedding and the logits, and has learnt one rule; two of four rows fire or
-not, as it happens.  Repeats are interleaved; the median is printed.
+reads the embedding and the logits, and has learnt one rule.  Ways are measured in turn;
+the median is printed.
 
     python tests/performance/face_throughput.py [--batches 4] [--repeats 7]
 """
@@ -16,12 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import torch
 
 from rarecorrect import ErrorCorrector
 from rarecorrect.detectors import FisherDetector, TreesDetector
-from rarecorrect_face.nets.checkpoint import network_of
-from rarecorrect_face.nets.trained import TrainedNetwork
 from rarecorrect_face.recipe import Recipe
 from rarecorrect_face.service import read_faces
 
@@ -30,6 +27,11 @@ CLASSES = ("angry", "disgust", "fear", "happy", "neutral", "sad")
 
 
 def main() -> None:
+    import torch
+
+    from rarecorrect_face.nets.checkpoint import network_of
+    from rarecorrect_face.nets.trained import TrainedNetwork
+
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--batches", type=int, default=4)
     parser.add_argument("--repeats", type=int, default=7)
