@@ -52,8 +52,8 @@ sys.stdout.write(f"{corrector.report_}\n\n")
 # %%
 # The three weeks from day 97 on, beside a threshold of the model itself that lets go as
 # many alarms: the score cannot tell false ones from frauds.  The certificate speaks of
-# the population; 4 of 312 lost is 1.3 %, and 95 % intervals of that reach from .35 to
-# 3.2 %.
+# the population: 4 lost of 312 would be 1.3 %, with a 95 % interval from .35 to 3.2 %.
+# How many are cleared depends on what is installed: with XGBoost, ``auto`` asks it too.
 
 alarms = later[vendor.predict(later) == 1]
 cleared = corrector.predict(alarms[[*columns, "score"]]) == 0
