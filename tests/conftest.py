@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -47,7 +48,11 @@ def _can_import(*modules: str) -> Callable[[], bool]:
 
 
 def _has_browser() -> bool:
-    return any(map(shutil.which, ("chromium", "google-chrome", "firefox")))
+    return _browser() is not None
+
+
+def _browser() -> str | None:
+    return shutil.which("chromium") or shutil.which("google-chrome")
 
 
 def _has_data() -> bool:
@@ -68,12 +73,45 @@ NEEDS = {
         _can_import("onnx", "skl2onnx", "onnxruntime"),
     ),
     "needs_browser": Need(
-        "a browser", "put chromium, google-chrome or firefox on PATH", _has_browser
+        "a browser", "put chromium or google-chrome on PATH", _has_browser
     ),
     "needs_data": Need(
         "RARECORRECT_DATA", "set it to the folder with the real data", _has_data
     ),
 }
+
+
+@pytest.fixture
+def in_browser(tmp_path: Path) -> Callable[[Path], tuple[str, str]]:
+    """From a page to its document, once scripts have run, and to complaints."""
+
+    def opened(file: Path) -> tuple[str, str]:
+        run = subprocess.run(
+            [
+                str(_browser()),
+                "--headless",
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-background-networking",
+                "--enable-logging=stderr",
+                f"--user-data-dir={tmp_path / 'profile'}",
+                "--virtual-time-budget=1000",
+                "--dump-dom",
+                file.as_uri(),
+            ],
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        complaints = [
+            line
+            for line in run.stderr.splitlines()
+            if ":CONSOLE" in line or "Refused to" in line
+        ]
+        return run.stdout, "\n".join(complaints)
+
+    return opened
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import sklearn
+from sklearn.base import BaseEstimator
 from sklearn.linear_model import LogisticRegression
 
 from rarecorrect import ErrorCorrector
@@ -12,7 +13,7 @@ from rarecorrect.off_switch import SWITCHED_OFF, VARIABLE
 
 HOSTILE = "<script>alert(1)</script>"
 
-if not hasattr(ErrorCorrector(None), "_html_repr"):  # pragma: no cover
+if not hasattr(BaseEstimator, "_html_repr"):  # ours is below it
     pytest.skip("this scikit-learn has no hook", allow_module_level=True)
 
 

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from html.parser import HTMLParser
-from pathlib import Path
-
-import pytest
 
 VOID = {"meta", "link", "input", "br", "hr", "img"}
 
@@ -52,35 +47,3 @@ class Reader(HTMLParser):
     def row(self, first: str) -> list[str]:
         """The first row that begins with a text."""
         return next(row for row in self.rows if row and row[0] == first)
-
-
-def in_browser(file: Path, profile: Path, *options: str) -> tuple[str, str]:
-    """The document once its scripts have run, and what the browser complained about."""
-    browser = shutil.which("chromium") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("the dump of the page needs chromium or google-chrome")
-    run = subprocess.run(
-        [
-            browser,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-background-networking",
-            "--enable-logging=stderr",
-            f"--user-data-dir={profile}",
-            "--virtual-time-budget=1000",
-            *options,
-            "--dump-dom",
-            file.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=True,
-    )
-    complaints = [
-        line
-        for line in run.stderr.splitlines()
-        if ":CONSOLE" in line or "Refused to" in line
-    ]
-    return run.stdout, "\n".join(complaints)

@@ -23,7 +23,7 @@ from rarecorrect.report import html
 from rarecorrect.streaming import room
 
 from .conftest import HOSTILE
-from .helpers import Reader, in_browser
+from .helpers import Reader
 
 LOADS = re.compile(r"https?://|//[a-z]|@import|url\(|<(img|iframe|object|embed|base)\b")
 
@@ -362,7 +362,7 @@ def test_of_many_classes_those_that_changed_most_are_shown():
 
 
 @pytest.mark.needs_browser
-def test_a_browser_draws_every_chart_and_sorts_every_table(small, tmp_path):
+def test_a_browser_draws_every_chart_and_sorts_every_table(small, tmp_path, in_browser):
     """A script that is added for the test sorts, measures, and writes what it found."""
     file = tmp_path / "report.html"
     told = html(small.corrector, small.X, small.y, time=small.days)
@@ -391,7 +391,7 @@ def test_a_browser_draws_every_chart_and_sorts_every_table(small, tmp_path):
     loose = re.sub(r"script-src '[^']*'", "script-src 'unsafe-inline'", told)
     assert loose != told
     file.write_text(loose.replace("</body>", f"{measure}</body>"), encoding="utf-8")
-    document, complaints = in_browser(file, tmp_path / "profile")
+    document, complaints = in_browser(file)
     assert complaints == ""
     found = re.search(r'<pre id="result">(.*?)</pre>', document, re.DOTALL)
     result = pd.io.json.ujson_loads(found[1].replace("&gt;", ">").replace("&amp;", "&"))
@@ -405,14 +405,14 @@ def test_a_browser_draws_every_chart_and_sorts_every_table(small, tmp_path):
 
 
 @pytest.mark.needs_browser
-def test_a_browser_runs_nothing_that_a_name_says(hostile, tmp_path):
+def test_a_browser_runs_nothing_that_a_name_says(hostile, tmp_path, in_browser):
     file = tmp_path / "report.html"
     html(hostile.corrector, hostile.X, hostile.y, title=HOSTILE, path=file)
     text = file.read_text(encoding="utf-8")
     # even a tag that got in would not run
     smuggled = "<script>document.title = 'broken in'</script>"
     file.write_text(text.replace("</main>", f"{smuggled}</main>"), encoding="utf-8")
-    document, complaints = in_browser(file, tmp_path / "profile")
+    document, complaints = in_browser(file)
     assert "<title>&lt;script&gt;alert" in document
     assert complaints.count("Content Security Policy") == 1
     assert 'aria-label="Contents"' in document and "<button" in document
