@@ -565,29 +565,29 @@ default="all"
             book = self._first_book(rules)
             most_kept = self.reservoir if self.ledger else 0
             calibrated = seen.calibrated(book, most_kept=most_kept)
-        background = seen.background(
-            origin=self._origin(),
-            reservoir=calibrated.reservoir,
-            robust=isinstance(detector, AutoDetector | CascadeDetector),
-        )
-        self.calibration_indices_ = calibrated.rows
-        self._taught, self._calibrated = seen.taught(), calibrated.keys
-        self._usual = seen.usual()
-        book = replace(book, background=background)
-        self.rules_ = book.certified_by(*calibrated.entries).as_first("fit")
-        self.report_ = FitReport.of_blocks(
-            self.rules_,
-            refused,
-            self.features_,
-            terms,
-            seen.roles(calibrated),
-            n_rows=seen.n_rows,
-            n_right=seen.n_right,
-            n_errors=seen.n_errors,
-            n_background=seen.n_background,
-            per=self.per,
-            strata=tuple(seen.strata),
-        )
+            background = seen.background(
+                origin=self._origin(),
+                reservoir=calibrated.reservoir,
+                robust=isinstance(detector, AutoDetector | CascadeDetector),
+            )
+            self.calibration_indices_ = calibrated.rows
+            self._taught, self._calibrated = seen.taught(), calibrated.keys
+            self._usual = seen.usual()
+            book = replace(book, background=background)
+            self.rules_ = book.certified_by(*calibrated.entries).as_first("fit")
+            self.report_ = FitReport.of_blocks(
+                self.rules_,
+                refused,
+                self.features_,
+                terms,
+                seen.roles(calibrated),
+                n_rows=seen.n_rows,
+                n_right=seen.n_right,
+                n_errors=seen.n_errors,
+                n_background=seen.n_background,
+                per=self.per,
+                strata=tuple(seen.strata),
+            )
         warn_about_training_rows(seen.n_right, seen.n_rows, self.legacy_accuracy)
         self._tell()
         return self

@@ -94,7 +94,8 @@ default="all"
         values, vectors = np.maximum(values[::-1], 0.0), vectors[:, ::-1]
         if values.sum() < 1e-10 * live.size:  # right decisions that are all alike
             values = np.ones(live.size)
-        amount = shrinkage_intensity(shrinkage, values, right.weight)
+        trace, square = values.sum(), np.sum(values**2)
+        amount = shrinkage_intensity(shrinkage, live.size, trace, square, right.weight)
         shrunk = (1 - amount) * values
         shrunk += amount * values.mean() if live.size else 0.0
         kept = _kept_components(shrunk, n_components)
@@ -136,7 +137,7 @@ default="all"
         live, by_scale, correlation = _live_correlation(right, errors)
         trace, square = np.trace(correlation), np.sum(correlation**2)
         p = live.size
-        amount = shrinkage_of_sums(shrinkage, p, trace, square, right.weight)
+        amount = shrinkage_intensity(shrinkage, p, trace, square, right.weight)
         if amount < _LEAST_FOR_CHOLESKY or trace < 1e-10 * p:
             return cls.from_moments(right, shrinkage=shrinkage, errors=errors)
         correlation *= 1 - amount
@@ -162,38 +163,6 @@ default="all"
 
 
 def shrinkage_intensity(
-    shrinkage: str | float, eigenvalues: npt.ArrayLike, n: float
-) -> float:
-    """Share of the identity in a covariance estimated from `n` rows.
-
-    Parameters
-    ----------
-    shrinkage : "oas" or float in [0, 1]
-        A number stands for itself.
-    eigenvalues : array-like of shape (n_features,)
-    n : float
-        Number of rows, or the sum of their weights.
-
-    Returns
-    -------
-    float
-        In [0, 1].
-
-    Raises
-    ------
-    ValueError
-        For another text, or a number outside [0, 1].
-
-    Examples
-    --------
-    >>> shrinkage_intensity(0.1, [2.0, 1.0], n=100)
-    0.1
-    """
-    values = np.asarray(eigenvalues, dtype=float)
-    return shrinkage_of_sums(shrinkage, values.size, values.sum(), (values**2).sum(), n)
-
-
-def shrinkage_of_sums(
     shrinkage: str | float, p: int, trace: float, square: float, n: float
 ) -> float:
     """Share of the identity, from the sums of eigenvalues and of their squares.
@@ -221,7 +190,7 @@ def shrinkage_of_sums(
 
     Examples
     --------
-    >>> round(shrinkage_of_sums("oas", 3, trace=4.1, square=10.01, n=100), 4)
+    >>> round(shrinkage_intensity("oas", 3, trace=4.1, square=10.01, n=100), 4)
     0.0456
     """
     if shrinkage == "oas":

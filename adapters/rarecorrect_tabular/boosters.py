@@ -230,8 +230,10 @@ class ScikitTrees:
         return np.asarray(self._model.predict_proba(X))
 
     def margins(self, X: Any) -> FloatArray:
-        """Refuse: a forest has none."""
-        raise NotImplementedError
+        """Refuse: a forest has none, as `layers` says."""
+        raise NotImplementedError(
+            f"{type(self._model).__name__} tells its leaves only; ask for 'leaves'"
+        )
 
     contributions = margins
 

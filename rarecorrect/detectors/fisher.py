@@ -18,7 +18,7 @@ from rarecorrect.array_api import beside
 from rarecorrect.detectors.base import BinaryDetector
 from rarecorrect.moments import Moments, project, row_blocks
 from rarecorrect.tail_scale import TailScale
-from rarecorrect.whitening import Whitening, shrinkage_of_sums
+from rarecorrect.whitening import Whitening, shrinkage_intensity
 
 FloatArray = npt.NDArray[np.float64]
 
@@ -448,7 +448,7 @@ def _shrunk(covariance: FloatArray, n: float, shrinkage: str | float) -> FloatAr
     if n <= 1 or p == 0:
         return covariance
     trace, square = np.trace(covariance), np.sum(covariance**2)
-    amount = shrinkage_of_sums(shrinkage, p, trace, square, n)
+    amount = shrinkage_intensity(shrinkage, p, trace, square, n)
     shrunk = (1 - amount) * covariance
     shrunk.flat[:: p + 1] += amount * trace / p
     return np.asarray(shrunk)
