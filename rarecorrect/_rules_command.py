@@ -24,9 +24,10 @@ from rarecorrect._terminal import (
 )
 from rarecorrect.book_file import BookFile
 from rarecorrect.files import load, save
-from rarecorrect.fit_report import FitReport, rule_line
+from rarecorrect.fit_report import FitReport
 from rarecorrect.readable import sentences
 from rarecorrect.rule import STATES, Rule
+from rarecorrect.rule_evidence import rule_line
 from rarecorrect.rulebook import RuleBook
 
 _PATH = click.Path(path_type=Path)

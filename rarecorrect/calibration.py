@@ -1,4 +1,8 @@
-"""What calibration rows certify: the damage, the alerts."""
+"""What calibration rows certify: the damage, the alerts.
+
+One class: whoever certifies, in memory, from blocks, from the top or again, asks for
+entries of the ledger here and nowhere else.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""What the legacy model thinks: its labels, scores and inner features, in one pass."""
+"""What the legacy model thinks: its labels, scores and inner features, in one pass.
+
+One walk through one model: parts that read it would each read it again.
+"""
 
 from __future__ import annotations
 

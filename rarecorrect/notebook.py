@@ -5,9 +5,10 @@ from __future__ import annotations
 from html import escape
 
 from rarecorrect import clock
-from rarecorrect.fit_report import FitReport, rule_gain
+from rarecorrect.fit_report import FitReport
 from rarecorrect.off_switch import SWITCHED_OFF, is_disabled
 from rarecorrect.promise import percent, promises
+from rarecorrect.rule_evidence import rule_gain
 
 _MOST_RULES = 20
 _STYLE = (

@@ -1,4 +1,7 @@
-"""The book of rules: immutable, versioned, with the ledger of its certificates."""
+"""The book of rules: immutable, versioned, with the ledger of its certificates.
+
+Two thirds of the lines say what its verbs take, give and refuse.
+"""
 
 from __future__ import annotations
 

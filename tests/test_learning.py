@@ -15,9 +15,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from rarecorrect.cross_fitting import cross_scores, fit_detector, folds
 from rarecorrect.detectors import FisherDetector
-from rarecorrect.fit_report import cross_validated_gain
 from rarecorrect.learning import FittingRows, learn_rules
 from rarecorrect.metrics import clopper_pearson
+from rarecorrect.rule_evidence import cross_validated_gain
 
 RNG = np.random.default_rng(0)
 Z = RNG.normal(size=(400, 3))

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
-from rarecorrect.fit_report import separability_verdict
 from rarecorrect.outcome import Outcome
 from rarecorrect.plot._axes import BLUE, INK, RED, axes_for, in_percent
+from rarecorrect.rule_evidence import separability_verdict
 
 FloatArray = npt.NDArray[np.float64]
 

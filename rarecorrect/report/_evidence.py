@@ -10,12 +10,12 @@ import numpy as np
 from rarecorrect import clock
 from rarecorrect.certify import Certificate
 from rarecorrect.corrector import ErrorCorrector
-from rarecorrect.fit_report import rule_gain, separability_verdict
 from rarecorrect.off_switch import SWITCHED_OFF, is_disabled
 from rarecorrect.readable import sentences
 from rarecorrect.report._numbers import counted
 from rarecorrect.report._tables import Cell, Table, number, part, words
 from rarecorrect.rule import Rule
+from rarecorrect.rule_evidence import rule_gain, separability_verdict
 
 _MOST_NAMED = 12
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rarecorrect import ErrorCorrector
-from rarecorrect.fit_report import cross_validated_gain
+from rarecorrect.rule_evidence import cross_validated_gain
 
 from .helpers import MODEL, certify, claimed, draw, fit, fitted, line_of, quietly
 
