@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -115,11 +116,9 @@ def cross_fit(
     """
     fold = folds(is_error, groups, np.random.default_rng(random_state))
     scores, models = np.full(len(Z), np.nan), []
-    for f in range(fold.max() + 1):
+    fits = _fits_left_out(detector, Z, is_error, fold, sample_weight, random_state)
+    for f, fitted in enumerate(fits):
         out = fold == f
-        fitted = fit_detector(
-            detector, Z, is_error, ~out, sample_weight, random_state + f
-        )
         scores[out] = detector_score(fitted, Z[out])
         if bad := int(np.isnan(scores[out]).sum()):
             raise ValueError(
@@ -127,6 +126,23 @@ def cross_fit(
             )
         models.append(fitted)
     return CrossFitted(models, Z[:_FEW]), scores
+
+
+def _fits_left_out(
+    detector: Any,
+    Z: Array,
+    is_error: Mask,
+    fold: Indices,
+    sample_weight: Array | None,
+    random_state: int,
+) -> Iterator[Any]:
+    """Detectors fitted without each fold; one that knows how makes one pass of it."""
+    if hasattr(detector, "fit_left_out"):
+        yield from detector.fit_left_out(Z, is_error, fold, sample_weight)
+        return
+    for f in range(fold.max() + 1):
+        seed = random_state + f
+        yield fit_detector(detector, Z, is_error, fold != f, sample_weight, seed)
 
 
 def cross_scores(

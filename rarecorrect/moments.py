@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -261,6 +262,94 @@ class Moments:
     def variance(self) -> FloatArray:
         """Diagonal of the covariance, never negative."""
         return np.asarray(np.maximum(np.diag(self.covariance), 0.0))
+
+
+def by_fold(
+    rows: npt.NDArray[Any],
+    is_error: npt.NDArray[np.bool_],
+    fold: npt.NDArray[np.intp],
+    sample_weight: npt.NDArray[Any] | None = None,
+) -> list[tuple[Moments, Moments]]:
+    """Moments of right decisions and of errors in every fold, in one pass.
+
+    Parameters
+    ----------
+    rows : array of shape (n_rows, n_features)
+        float32 or float64, of any library that scikit-learn dispatches to.
+    is_error : ndarray of bool of shape (n_rows,)
+    fold : ndarray of int of shape (n_rows,)
+        0, 1, ...; -1 for rows that no fold holds.
+    sample_weight : ndarray of shape (n_rows,), optional
+
+    Returns
+    -------
+    list of (Moments, Moments)
+        Of fold 0, of fold 1, ..., and last of fold -1, which may be empty.
+
+    Examples
+    --------
+    >>> rows, is_error = np.array([[1.0], [3.0], [7.0]]), np.array([False, False, True])
+    >>> parts = by_fold(rows, is_error, np.array([0, 1, -1]))
+    >>> [(right.weight, errors.weight) for right, errors in parts]
+    [(1.0, 0.0), (1.0, 0.0), (0.0, 1.0)]
+    """
+
+    def of(inside: npt.NDArray[np.bool_]) -> Moments:
+        places = np.flatnonzero(inside)
+        w = None if sample_weight is None else sample_weight[places]
+        return Moments.from_rows(take(rows, places), w)
+
+    return [
+        (of((fold == f) & ~is_error), of((fold == f) & is_error))
+        for f in (*range(int(fold.max()) + 1), -1)
+    ]
+
+
+def without_each(
+    parts: list[tuple[Moments, Moments]],
+) -> Iterator[tuple[Moments, Moments]]:
+    """Moments of all rows but those of each fold, from what :func:`by_fold` returns.
+
+    Parameters
+    ----------
+    parts : list of (Moments, Moments)
+
+    Yields
+    ------
+    right, errors : Moments
+        Without fold 0, without fold 1, ...
+
+    Examples
+    --------
+    >>> rows, is_error = np.array([[1.0], [3.0], [7.0]]), np.array([False, False, True])
+    >>> parts = by_fold(rows, is_error, np.array([0, 1, -1]))
+    >>> [(float(right.mean[0]), errors.weight) for right, errors in without_each(parts)]
+    [(3.0, 1.0), (1.0, 1.0)]
+    """
+    for f in range(len(parts) - 1):
+        yield merged(parts[:f] + parts[f + 1 :])
+
+
+def merged(parts: list[tuple[Moments, Moments]]) -> tuple[Moments, Moments]:
+    """Moments of right decisions and of errors in several sets of rows together.
+
+    Parameters
+    ----------
+    parts : list of (Moments, Moments)
+
+    Returns
+    -------
+    right, errors : Moments
+
+    Examples
+    --------
+    >>> rows, is_error = np.array([[1.0], [3.0], [7.0]]), np.array([False, False, True])
+    >>> right, errors = merged(by_fold(rows, is_error, np.array([0, 1, -1])))
+    >>> float(right.mean[0]), float(errors.mean[0])
+    (2.0, 7.0)
+    """
+    right, errors = zip(*parts, strict=True)
+    return reduce(Moments.merge, right), reduce(Moments.merge, errors)
 
 
 def _mean(rows: Any, w: Any, total: float) -> Any:

@@ -28,7 +28,8 @@ class Whitening:
     matrix : ndarray of shape (n_features, n_components)
         :math:`W`.
     eigenvalues : ndarray of shape (n_components,)
-        Of the correlation matrix after shrinkage, falling.
+        Of the correlation matrix after shrinkage, falling; none if it was made by
+        :meth:`triangular`.
     shrinkage : float
         The intensity really used.
 

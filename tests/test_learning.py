@@ -94,6 +94,40 @@ def test_a_single_error_cannot_be_left_out(grouped):
     assert_array_equal(np.isnan(found), is_error)
 
 
+class ByRows(FisherDetector):
+    """Fits in a way of its own, as far as anybody can know."""
+
+    def fit(self, X, y, sample_weight=None):
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+@pytest.mark.parametrize("options", [{}, {"n_components": "kaiser", "shrinkage": 0.2}])
+@pytest.mark.parametrize("n_errors", [1, 60])
+def test_one_pass_scores_as_a_fit_without_each_fold_does(dtype, options, n_errors):
+    rows = (100 + 10 * Z).astype(dtype)
+    rows[:, 2] = rows[0, 2]  # never varies
+    is_error, groups = np.arange(400) < n_errors, np.arange(400) // 2
+    weight = np.arange(400.0) % 3
+    weight[:2] = 1.0
+    one, many = FisherDetector(**options), ByRows(**options)
+    assert hasattr(one, "fit_left_out") and not hasattr(many, "fit_left_out")
+    for w in (None, weight):
+        found, expected = (
+            cross_scores(each, rows, is_error, sample_weight=w, groups=groups)
+            for each in (one, many)
+        )
+        assert np.isnan(found).sum() == (n_errors == 1)
+        assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_fold_that_holds_all_errors_cannot_be_left_out():
+    with pytest.raises(ValueError, match="positive weight"):
+        FisherDetector().fit_left_out(
+            Z, np.arange(400) < 3, np.minimum(np.arange(400), 3)
+        )
+
+
 def test_a_memory_for_noise_earns_no_gain():
     noise = replace(fitting_rows(), Z=RNG.normal(size=(400, 3)))
     tree = ExtraTreesClassifier(20, random_state=0)

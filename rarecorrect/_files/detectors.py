@@ -99,10 +99,10 @@ def _check_fitted(made: Any, reader: Reader) -> None:
 
 def _check_fisher(made: FisherDetector, reader: Reader) -> None:
     p, k = made.n_features_in_, made.coef_.shape[0]
-    c = made.whitening_.eigenvalues.size
+    c = made.whitening_.matrix.shape[1]
     require(k > 0, "it has no direction")
     check_array(made.coef_, (k, p), "coef_")
-    check_array(made.whitening_.matrix, (p, c), "whitening_.matrix")
+    require(made.whitening_.mean.size == p, "whitening_ is of other features")
     check_array(made._directions, (c, k), "_directions")
     check_array(made._centroids, (k, c), "_centroids")
     for name in ("intercept_", "cluster_weights_"):

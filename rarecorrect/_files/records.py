@@ -86,10 +86,11 @@ def _check_moments(moments: Moments) -> None:
 
 
 def _check_whitening(whitening: Whitening) -> None:
-    p, k = whitening.mean.size, whitening.eigenvalues.size
+    check_array(whitening.matrix, (None, None), "matrix")
+    p, k = whitening.matrix.shape
     check_array(whitening.mean, (p,), "mean")
-    check_array(whitening.matrix, (p, k), "matrix")
-    check_array(whitening.eigenvalues, (k,), "eigenvalues")
+    known = k if np.size(whitening.eigenvalues) else 0  # a triangular one knows none
+    check_array(whitening.eigenvalues, (known,), "eigenvalues")
 
 
 def _check_robust(scale: RobustColumns) -> None:

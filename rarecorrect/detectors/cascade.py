@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import reduce
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +12,8 @@ from rarecorrect.certify import check_share
 from rarecorrect.cross_fitting import folds
 from rarecorrect.detectors.base import BinaryDetector, rows_that_teach, weights_of
 from rarecorrect.detectors.fisher import FisherDetector
-from rarecorrect.moments import Moments
+from rarecorrect.moments import Moments, by_fold, merged, without_each
 from rarecorrect.robust import RobustColumns
-from rarecorrect.whitening import Whitening
 
 FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -143,10 +141,8 @@ class CascadeDetector(BinaryDetector):
         cuts: list[float] = []
         while len(cuts) == len(stages):
             fold = folds(is_error, None, np.random.default_rng(seed))
-            moments = _of_folds(Z, is_error, w, fold)
-            right, errors = (reduce(Moments.merge, parts) for parts in moments)
-            stage = FisherDetector.from_moments(right, errors, shrinkage=self.shrinkage)
-            stages.append(stage)
+            moments = by_fold(Z, is_error, fold, w)
+            stages.append(self._stage(*merged(moments)))
             if len(stages) < self.n_stages and self._may_cut(is_error):
                 scores = self._left_out(Z, fold, moments)
                 cut = self._cut(scores, is_error, w)
@@ -155,6 +151,9 @@ class CascadeDetector(BinaryDetector):
                     on = scores >= cut
                     Z, is_error, w = Z[on], is_error[on], None if w is None else w[on]
         self.stages_, self.cuts_ = stages, np.array(cuts)
+
+    def _stage(self, right: Moments, errors: Moments) -> FisherDetector:
+        return FisherDetector.from_moments(right, errors, shrinkage=self.shrinkage)
 
     def _may_cut(self, is_error: Mask) -> bool:
         """Whether there are enough rows to place a cut, and for a stage behind it."""
@@ -166,17 +165,13 @@ class CascadeDetector(BinaryDetector):
         return max(self.passing, _LEAST_RIGHT / int(np.count_nonzero(~is_error)))
 
     def _left_out(
-        self, Z: FloatArray, fold: Indices, moments: list[list[Moments]]
+        self, Z: FloatArray, fold: Indices, moments: list[tuple[Moments, Moments]]
     ) -> FloatArray:
         """Score of every row by a discriminant that was fitted without its fold."""
         scores = np.empty(len(Z))
-        for f in range(fold.max() + 1):
-            rest = [
-                reduce(Moments.merge, parts[:f] + parts[f + 1 :]) for parts in moments
-            ]
-            line = _Line.from_moments(*rest, shrinkage=self.shrinkage)
+        for f, rest in enumerate(without_each(moments)):
             out = fold == f
-            scores[out] = _scores(line, Z[out])
+            scores[out] = _scores(self._stage(*rest), Z[out])
         return scores
 
     def _cut(
@@ -206,23 +201,6 @@ class CascadeDetector(BinaryDetector):
         last = _scores(self.stages_[-1], Z)
         found[rows] = len(self.cuts_) + _bent(last)
         return found
-
-
-class _Line(FisherDetector):
-    """The same line without the principal axes: several times as fast."""
-
-    def _whitening(self, right: Moments, errors: Moments) -> Whitening:
-        return Whitening.triangular(right, shrinkage=self.shrinkage, errors=errors)
-
-
-def _of_folds(
-    Z: FloatArray, is_error: Mask, w: FloatArray | None, fold: Indices
-) -> list[list[Moments]]:
-    """Moments of right decisions and of errors, of every fold."""
-    n_folds = int(fold.max()) + 1
-    code = np.where(is_error, n_folds, 0) + np.maximum(fold, 0)
-    found = Moments.by_code(Z, code, 2 * n_folds, w)
-    return [found[:n_folds], found[n_folds:]]
 
 
 def _bent(scores: FloatArray) -> FloatArray:

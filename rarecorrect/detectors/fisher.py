@@ -16,7 +16,13 @@ from sklearn.utils.metaestimators import available_if
 
 from rarecorrect.array_api import beside
 from rarecorrect.detectors.base import BinaryDetector
-from rarecorrect.moments import Moments, project, row_blocks
+from rarecorrect.moments import (
+    Moments,
+    by_fold,
+    project,
+    row_blocks,
+    without_each,
+)
 from rarecorrect.tail_scale import TailScale
 from rarecorrect.whitening import Whitening, shrinkage_intensity
 
@@ -27,6 +33,12 @@ _RIDGE = 1e-3
 
 def _mergeable(detector: FisherDetector) -> bool:
     return detector.n_clusters == 1 and not detector.sphere
+
+
+def _of_moments_only(detector: FisherDetector) -> bool:
+    kind = type(detector)  # another way to fit is not known here
+    own = kind.fit is FisherDetector.fit and kind._fit is FisherDetector._fit
+    return own and _mergeable(detector)
 
 
 class FisherDetector(BinaryDetector):
@@ -191,11 +203,8 @@ class FisherDetector(BinaryDetector):
         made: FisherDetector = clone(self)
         made.classes_, made.n_features_in_ = self.classes_, self.n_features_in_
         made.moments_ = [right, reduce(Moments.merge, errors)]
-        made.whitening_ = Whitening.from_moments(
-            right,
-            n_components=max(1, self.whitening_.eigenvalues.size),
-            shrinkage=self.shrinkage,
-            errors=made.moments_[1],
+        made.whitening_ = self._whitening(
+            right, made.moments_[1], max(1, self.whitening_.matrix.shape[1])
         )
         made._fold(right, errors)
         if self.n_clusters > 1:
@@ -255,6 +264,51 @@ class FisherDetector(BinaryDetector):
             self._build(rows, codes, w)
         return self
 
+    @available_if(_of_moments_only)
+    def fit_left_out(
+        self,
+        X: npt.ArrayLike,
+        y: npt.ArrayLike,
+        fold: npt.NDArray[np.intp],
+        sample_weight: Any = None,
+    ) -> list[Self]:
+        """Fit a detector without each fold: all of them in one pass.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in :meth:`fit`.
+        fold : ndarray of int of shape (n_rows,)
+            0, 1, ...; a row of fold -1 is left out of none.
+
+        Returns
+        -------
+        list of FisherDetector
+            The first is fitted without fold 0, and so on; this one stays as it is.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`fit`, for the rows outside each fold.
+
+        Examples
+        --------
+        >>> X, y = np.arange(12.0)[:, None], np.arange(12) >= 8
+        >>> fold = np.arange(12) % 2
+        >>> first, second = FisherDetector().fit_left_out(X, y, fold)
+        >>> bool(np.isclose(first.coef_, FisherDetector().fit(X[1::2], y[1::2]).coef_))
+        True
+        """
+        checked: FisherDetector = clone(self)
+        checked._check_parameters()
+        rows, is_error, w = checked._checked(X, y, sample_weight)
+        found = []
+        for moments in without_each(by_fold(rows, is_error, fold, w)):
+            made = self.from_moments(*moments, **self.get_params())
+            made.classes_ = checked.classes_
+            found.append(made)
+        return found
+
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "coef_")  # not before both classes were seen
 
@@ -291,7 +345,7 @@ class FisherDetector(BinaryDetector):
                 "a detector needs rows of two classes with positive weight; class "
                 f"weights are {right.weight:g} and {errors.weight:g}"
             )
-        self.whitening_ = self._whitening(right, errors)
+        self.whitening_ = self._whitening(right, errors, self.n_components)
         if self.sphere:
             right, errors = self._sphered_moments(X, codes, w)
         clusters = [errors]
@@ -306,13 +360,13 @@ class FisherDetector(BinaryDetector):
             self._offset = float(middle @ self._directions[:, 0])
         return self
 
-    def _whitening(self, right: Moments, errors: Moments) -> Whitening:
-        return Whitening.from_moments(
-            right,
-            n_components=self.n_components,
-            shrinkage=self.shrinkage,
-            errors=errors,
-        )
+    def _whitening(
+        self, right: Moments, errors: Moments, n_components: str | int
+    ) -> Whitening:
+        options: dict[str, Any] = {"shrinkage": self.shrinkage, "errors": errors}
+        if self.n_components == "all":  # in any coordinates: no axes are sought
+            return Whitening.triangular(right, **options)
+        return Whitening.from_moments(right, n_components=n_components, **options)
 
     def _coordinates(self, X: npt.NDArray[Any]) -> FloatArray:
         """Whitened rows, on the sphere if asked for."""
