@@ -45,10 +45,11 @@ def record(
 ) -> Form:
     """A dataclass: its fields, of the types that they say."""
     hints = typing.get_type_hints(cls)
-    names = {field.name for field in dataclasses.fields(cls)} - {without}
+    # in order: a set would shuffle the names of arrays from one process to the next
+    names = [f.name for f in dataclasses.fields(cls) if f.name != without]
 
     def make(parts: Parts, reader: Reader) -> Any:
-        check_names(parts, names)
+        check_names(parts, set(names))
         check_types(parts, hints)
         made = cls(**parts, **({without: None} if without else {}))
         check(made)

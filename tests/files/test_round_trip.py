@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -61,6 +65,29 @@ DETECTORS = {
     "foreign": GaussianNB(),
     "pipeline": make_pipeline(StandardScaler(), SVC()),
 }
+
+
+AGAIN = """
+import sys
+from rarecorrect.files import load, save
+source, path = sys.argv[1:]
+save(load(source), path, with_background=True)
+"""
+
+
+def test_the_same_bytes_in_every_process(outbreak, tmp_path):
+    made, source = fitted(outbreak, detector=FisherDetector(n_clusters=2)), "source.rc"
+    options = {"with_estimator": True, "with_background": True}
+    save(made, tmp_path / source, **options)
+    for seed in "12":
+        subprocess.run(
+            [sys.executable, "-c", AGAIN, source, f"{seed}.rc"],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+        )
+    one, other = ((tmp_path / f"{seed}.rc").read_bytes() for seed in "12")
+    assert one == other
 
 
 @pytest.mark.parametrize("name", DETECTORS)
