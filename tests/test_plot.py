@@ -118,6 +118,27 @@ def test_flagged_right_decisions_are_damage():
     assert shown.n_broken.tolist() == [1, 1, 0]
 
 
+def test_labels_that_stay_are_flagged_on_the_axes(corrector, outbreak):
+    made = ErrorCorrector(
+        outbreak.model, max_damage=0.1, action="flag", random_state=0
+    ).fit(outbreak.X, outbreak.y)
+    for fitted, deed in ((corrector, "changed"), (made, "flagged")):
+        rows = fitted, outbreak.X_new, outbreak.y_new
+        damage = DamageDisplay.from_estimator(*rows)
+        assert damage.ax_.get_xlabel() == f"right decisions {deed}"
+        for shown in (SeparabilityDisplay.from_estimator(*r) for r in (rows, rows[:1])):
+            words = [text.get_text() for text in shown.ax_.get_legend().get_texts()]
+            assert f"{deed} above" in words
+    labels = ["ok"] * 9
+    for after, flags, deed in (
+        (labels, [True] + 8 * [False], "flagged"),
+        (["bad", *labels[1:]], 8 * [False] + [True], "changed or flagged"),
+        (labels, None, "changed"),
+    ):
+        shown = DamageDisplay.from_predictions(labels, labels, after, flagged=flags)
+        assert shown.ax_.get_xlabel() == f"right decisions {deed}"
+
+
 def test_a_word_that_divides_nothing_is_refused(corrector, outbreak):
     with pytest.raises(ValueError, match="got 'week'"):
         DamageDisplay.from_estimator(

@@ -12,7 +12,7 @@ from sklearn.utils import check_consistent_length
 
 from rarecorrect.metrics import as_labels, clopper_pearson
 from rarecorrect.outcome import Outcome
-from rarecorrect.plot._axes import INK, RED, axes_for, in_percent
+from rarecorrect.plot._axes import INK, RED, actions_of, axes_for, deed, in_percent
 from rarecorrect.promise import promised_damage
 
 FloatArray = npt.NDArray[np.float64]
@@ -37,6 +37,8 @@ class DamageDisplay:
         NaN where nothing was promised.
     confidence_level : float, default=0.95
         Of the intervals, in (0, 1).
+    deed : str, default="changed"
+        What is done to a decision, for the axis: ``"flagged"`` where labels stay.
 
     Attributes
     ----------
@@ -71,12 +73,14 @@ class DamageDisplay:
         n_broken: npt.NDArray[np.intp],
         promised: FloatArray,
         confidence_level: float = 0.95,
+        deed: str = "changed",
     ) -> None:
         self.names = names
         self.n_right = n_right
         self.n_broken = n_broken
         self.promised = promised
         self.confidence_level = confidence_level
+        self.deed = deed
         ends = [
             clopper_pearson(int(k), int(n), confidence_level)
             for k, n in zip(n_broken, n_right, strict=True)
@@ -185,12 +189,14 @@ class DamageDisplay:
                 return promised.get(name, math.nan)
             return promised
 
+        actions = {"relabel"} if (before != after).any() else set()
         found = cls._counted(
             before == true,
             (before != after) | mask,
             true if by is None else np.asarray(by),
             promise,
             confidence_level,
+            deed(actions | ({"flag"} if mask.any() else set())),
         )
         return found.plot(ax, **kwargs)
 
@@ -237,7 +243,12 @@ class DamageDisplay:
             return promised_damage(report, name) if by == report.per else math.nan
 
         return cls._counted(
-            outcome.right, outcome.changed, groups, promise, confidence_level
+            outcome.right,
+            outcome.changed,
+            groups,
+            promise,
+            confidence_level,
+            deed(actions_of(outcome.corrector)),
         )
 
     @classmethod
@@ -248,6 +259,7 @@ class DamageDisplay:
         groups: Array,
         promise: Callable[[Hashable], float],
         confidence_level: float,
+        deed: str,
     ) -> Self:
         rows = {None: np.ones(len(right), dtype=bool)}
         rows |= {g: np.asarray(groups == g) for g in _distinct(groups)}
@@ -259,6 +271,7 @@ class DamageDisplay:
             ),
             promised=np.array([promise(g) for g in rows]),
             confidence_level=confidence_level,
+            deed=deed,
         )
 
     def plot(self, ax: Any = None, **kwargs: Any) -> Self:
@@ -291,7 +304,7 @@ class DamageDisplay:
         )
         self.ax_.set_yticks(places, self.names, parse_math=False)  # $ is no formula
         self.ax_.set(
-            xlabel="right decisions changed",
+            xlabel=f"right decisions {self.deed}",
             xlim=(0, None),
             ylim=(len(places) - 0.5, -0.5),
         )

@@ -10,7 +10,15 @@ import numpy.typing as npt
 from sklearn.utils.validation import check_is_fitted
 
 from rarecorrect.outcome import Outcome
-from rarecorrect.plot._axes import BLUE, INK, RED, axes_for, in_percent
+from rarecorrect.plot._axes import (
+    BLUE,
+    INK,
+    RED,
+    actions_of,
+    axes_for,
+    deed,
+    in_percent,
+)
 from rarecorrect.rule_evidence import separability_verdict
 
 FloatArray = npt.NDArray[np.float64]
@@ -30,9 +38,11 @@ class SeparabilityDisplay:
     right, errors : ndarray
         Scores, high = looks wrong; ``-inf`` where no rule speaks.
     threshold : float, optional
-        Above it a decision is changed.
+        Above it a decision is changed, or flagged.
     verdict : str, default=""
         In words.
+    deed : str, default="changed"
+        What is done above the threshold: ``"flagged"`` where labels stay.
 
     Attributes
     ----------
@@ -59,11 +69,13 @@ class SeparabilityDisplay:
         errors: FloatArray,
         threshold: float = math.nan,
         verdict: str = "",
+        deed: str = "changed",
     ) -> None:
         self.right = right
         self.errors = errors
         self.threshold = threshold
         self.verdict = verdict
+        self.deed = deed
 
     @property
     def shares_above(self) -> tuple[float, float]:
@@ -174,6 +186,7 @@ class SeparabilityDisplay:
             errors=outcome.score[~outcome.right],
             threshold=outcome.threshold,
             verdict=_verdict(outcome.corrector),
+            deed=deed(actions_of(outcome.corrector)),
         )
 
     @classmethod
@@ -201,6 +214,7 @@ class SeparabilityDisplay:
             errors=errors[~np.isnan(errors)],
             threshold=book.threshold() if whole else math.nan,
             verdict=_verdict(corrector),
+            deed=deed(actions_of(corrector)),
         )
 
     def curves(self) -> tuple[FloatArray, FloatArray, FloatArray]:
@@ -246,9 +260,8 @@ class SeparabilityDisplay:
             options = {"color": colour, "label": f"{values.size:,} {kind}"} | kwargs
             self.ax_.plot(scores, share, **options)
         if math.isfinite(self.threshold):
-            self.ax_.axvline(
-                self.threshold, color=INK, linestyle="--", label="changed above"
-            )
+            above = f"{self.deed} above"
+            self.ax_.axvline(self.threshold, color=INK, linestyle="--", label=above)
         self.ax_.set(xlabel="score: looks wrong", ylabel="share above", ylim=(0, 1.02))
         # a $ in the name of a rule is no formula
         self.ax_.set_title(self.verdict, fontsize="medium", parse_math=False)
