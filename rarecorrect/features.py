@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -186,7 +187,11 @@ class FeatureExtractor:
             if hasattr(source, "transform")
         }
         parts = self._parts(X, walk, scores)
-        self.names_ = [name for _, names in parts for name in names]
+        self.names_ = [
+            name
+            for source, (_, names) in zip(self.sources_, parts, strict=True)
+            for name in self._names_by_steps(source, names)
+        ]
         Z = as_numpy(_side_by_side(parts))
         self._fit_imputer(Z, rows)
         return Reading(labels, scores, self._imputed(Z))
@@ -380,6 +385,21 @@ class FeatureExtractor:
         assert scores is not None  # _check_source saw to it
         proba = hasattr(head, "predict_proba")
         return _logits(scores, proba, self.classes_, "logit")
+
+    def _names_by_steps(self, source: Any, names: Sequence[str]) -> Sequence[str]:
+        """``head[scaler__amount]``: neither ``head[3]`` nor a column of `X`."""
+        steps = [name for name, _ in self._steps or []][:-1]
+        ends = {"head": len(steps)} | {f"step:{n}": i + 1 for i, n in enumerate(steps)}
+        end = ends.get(source, 0) if isinstance(source, str) else 0
+        if not end:
+            return names
+        found = names
+        if hasattr(self._model, "feature_names_in_"):  # else they would be made up
+            with suppress(AttributeError, ValueError):  # a step cannot say
+                found = self._model[:end].get_feature_names_out()
+        if len(found) != len(names) or str(found[0]).startswith(f"{source}["):
+            return names
+        return [f"{source}[{name}]" for name in found]
 
     def _fit_imputer(self, Z: Array, rows: Indices) -> None:
         self._imputer = None

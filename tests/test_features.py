@@ -20,7 +20,11 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    StandardScaler,
+)
 from sklearn.svm import SVC
 
 from rarecorrect.column_model import ColumnModel
@@ -191,6 +195,26 @@ def test_auto(model, rows, sources):
     assert_array_equal(reading.labels, model.predict(rows))
     assert reading.features.dtype.kind == "f"
     assert np.isfinite(reading.features).all()
+
+
+def test_what_steps_make_of_named_columns_keeps_the_names():
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    model = make_pipeline(encoder, LogisticRegression()).fit(MIXED, Y)
+    names = encoder.get_feature_names_out()
+    head = [f"head[{name}]" for name in names]
+    assert read(model, MIXED)[0].names_[: len(names)] == head
+    named = read(model, MIXED, features="step:onehotencoder")[0].names_
+    assert named == [f"step:onehotencoder[{name}]" for name in names]
+
+
+def test_what_a_step_makes_of_a_column_is_not_called_like_the_column():
+    numbers = pd.DataFrame({"size": X[:, 0], "age": X[:, 1]})
+    shy = FunctionTransformer(lambda rows: 2 * rows)  # it cannot say its names
+    for step in (StandardScaler().set_output(transform="pandas"), shy):
+        model = make_pipeline(step, LogisticRegression()).fit(numbers, Y)
+        source = f"step:{model.steps[0][0]}"
+        found = read(model, numbers, features=source)[0].names_
+        assert found == [f"{source}[size]", f"{source}[age]"]
 
 
 def test_auto_says_what_to_do_where_nothing_is_numeric():
