@@ -20,10 +20,17 @@ _PATH = click.Path(path_type=Path)
 @click.argument("file", type=_PATH)
 @click.option("--data", type=_PATH, required=True, help="Parquet or CSV: the cases.")
 @click.option("--segment", metavar="COLUMN", help="Segments.")
+@click.option("--id", "case_id", metavar="COLUMN", help="What cases are called.")
 @click.option(
     "--out", type=_PATH, help="Also write it: .html, or all of it as .json or .csv."
 )
-def explain(file: Path, data: Path, segment: str | None, out: Path | None) -> None:
+def explain(
+    file: Path,
+    data: Path,
+    segment: str | None,
+    case_id: str | None,
+    out: Path | None,
+) -> None:
     """Say why cases are changed or flagged, one sentence each.
 
     FILE must hold the legacy model: save it with_estimator.
@@ -32,9 +39,13 @@ def explain(file: Path, data: Path, segment: str | None, out: Path | None) -> No
         written = None if out is None else _form(out)
         table = read_table(data, "--data")
         check_column(table, segment, "--segment")
+        check_column(table, case_id, "--id")
         corrector = load(file)
+        rows = rows_for(corrector, table, segment, case_id)
+        if case_id is not None:  # explanations call a case by its index
+            rows = pd.DataFrame(rows).set_axis(table[case_id])
         found = corrector.explain(
-            rows_for(corrector, table, segment),
+            rows,
             segment=None if segment is None else table[segment].to_numpy(),
         )
         if out is not None and written is not None:

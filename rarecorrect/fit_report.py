@@ -159,7 +159,7 @@ class FitReport:
             n_background=roles.background.size,
             n_calibration=roles.calibration.size,
             n_apart=roles.apart.size,
-            features=tuple(map(str, features.sources_)),
+            features=tuple(map(_named, features.sources_)),
             feature_names=tuple(map(str, features.names_)),
             one_pass=features.labels_from_scores_,
             refused=tuple(refused),
@@ -218,7 +218,7 @@ class FitReport:
             n_background=n_background,
             n_calibration=roles.calibration.size,
             n_apart=n_rows - n_right - n_errors,
-            features=tuple(map(str, features.sources_)),
+            features=tuple(map(_named, features.sources_)),
             feature_names=tuple(map(str, features.names_)),
             one_pass=features.labels_from_scores_,
             refused=tuple(refused),
@@ -535,6 +535,13 @@ def _first(certificates: Mapping[Hashable, Certificate]) -> Certificate:
 
 def _needed(found: Certificate) -> int:
     return rows_needed(found.max_damage, found.confidence_level)
+
+
+def _named(source: Any) -> str:
+    """What features come from, in a word: a transformer lists all its columns."""
+    if isinstance(source, str):
+        return source
+    return str(getattr(source, "__name__", type(source).__name__))
 
 
 def _rounded_up(share: float) -> float:

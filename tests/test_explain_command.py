@@ -53,6 +53,17 @@ def test_it_prints_one_sentence_a_case(kind, folder, wanted):
     assert text == f"{wanted}\n"
 
 
+def test_cases_go_by_their_names(folder, wanted, tmp_path):
+    cases = pd.read_parquet(folder / "cases.parquet")
+    names = [f"T{i:03}" for i in range(len(cases))]
+    cases.assign(name=names).to_parquet(tmp_path / "named.parquet")
+    text = said(folder / "fix.rc", "--data", tmp_path / "named.parquet", "--id", "name")
+    found = [line.partition(":")[0] for line in text.splitlines()]
+    assert found == [f"Case {names[case]}" for case in wanted.frame.index]
+    result = run(folder / "fix.rc", "--data", folder / "cases.csv", "--id", "name")
+    assert result.exit_code == 2 and "no column 'name'" in result.output
+
+
 def test_no_case_is_no_error(folder, tmp_path):
     far = pd.DataFrame(np.zeros((3, 4)), columns=COLUMNS)
     far.to_csv(tmp_path / "far.csv", index=False)

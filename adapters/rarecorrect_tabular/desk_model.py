@@ -33,7 +33,7 @@ class DeskModel:
     def of_score(
         cls,
         column: str,
-        threshold: float = 0.5,
+        threshold: float | None = None,
         score_range: tuple[float, float] | None = None,
     ) -> Self:
         """The score of somebody else's model.
@@ -41,8 +41,8 @@ class DeskModel:
         Parameters
         ----------
         column : str
-        threshold : float, default=0.5
-            Lowest score that is answered by fraud.
+        threshold : float, optional
+            Lowest score that is answered by fraud; default: 0.5, of scores from 0 to 1.
         score_range : (float, float), optional
             Scores outside are no scores.
 
@@ -133,6 +133,40 @@ class DeskModel:
             if readable.any():
                 found[readable] = self.model.predict(rows[readable])
             return found
+
+    def check_scale(self, rows: pd.DataFrame) -> None:
+        """Refuse scores on a scale of which nobody has said where fraud begins.
+
+        Parameters
+        ----------
+        rows : DataFrame
+
+        Raises
+        ------
+        ValueError
+            For a score below 0 or above 1, with neither threshold nor range.
+
+        Examples
+        --------
+        >>> rows = pd.DataFrame({"points": [20, 870]})
+        >>> DeskModel.of_score("points").check_scale(rows)  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+            ...
+        ValueError: 'points' holds 870, so it is no probability: say from which ...
+        """
+        if not isinstance(self.model, ColumnModel):
+            return
+        if self._score["threshold"] is not None or self._score["score_range"]:
+            return
+        scores = _numbers(rows[self.columns[0]])
+        beyond = scores[np.isfinite(scores) & ((scores < 0) | (scores > 1))]
+        if beyond.size:
+            worst = beyond[np.argmax(np.abs(beyond))]
+            raise ValueError(
+                f"{self.columns[0]!r} holds {worst:g}, so it is no probability: say "
+                "from which score on it is fraud, --threshold (or --score-range 0 1, "
+                "if such rows are mistakes)"
+            )
 
     def flaws(self, rows: pd.DataFrame) -> Array:
         """Why the answer to a row is none to build on; mostly "".

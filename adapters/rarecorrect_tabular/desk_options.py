@@ -50,7 +50,10 @@ _OPTIONS = (
     click.option("--time", required=True, help="Column: dates, or numbers of days."),
     click.option("--score-column", help="The model in service: a column of scores."),
     click.option("--model", type=PATH, help="Or its trees: .json, .ubj, .txt."),
-    click.option("--threshold", type=float, default=0.5, show_default=True),
+    click.option(
+        "--threshold", type=float,
+        help="Lowest score of a fraud; 0.5 for scores from 0 to 1.",
+    ),
     click.option("--score-range", type=(float, float), help="Of --score-column."),
     click.option("--errors", type=PATH, help="New cases; else all known errors."),
     click.option("--id", help="Column: the transaction."),
@@ -121,7 +124,8 @@ def model_from(options: dict[str, Any]) -> DeskModel:
     if (column is None) == (path is None):
         raise click.UsageError("give one of --score-column and --model")
     if path is not None:
-        return DeskModel.of_trees(path, options["threshold"])
+        threshold = 0.5 if options["threshold"] is None else options["threshold"]
+        return DeskModel.of_trees(path, threshold)
     return DeskModel.of_score(column, options["threshold"], options["score_range"])
 
 

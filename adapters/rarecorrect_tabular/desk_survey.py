@@ -237,6 +237,7 @@ def survey(
     reasons: Counter[str] = Counter()
     wanted, dates = [*columns.roles, *model.columns], True
     for start, rows in file.blocks(wanted, texts=columns.texts):
+        model.check_scale(rows)
         found = _block(rows, columns, model, again[start : start + len(rows)])
         flaws = found.pop("flaw")
         reasons.update(flaws[flaws != ""].tolist())

@@ -88,6 +88,7 @@ class TransactionFile:
                 names = [name for name in found if not _UNNAMED_INDEX.match(name)]
         except (ValueError, OSError, EOFError) as error:
             raise _unreadable(path, error) from error
+        _check_commas(path, names)
         return cls(path, tuple(map(str, names)))
 
     def check(self, names: Iterable[str | None]) -> None:
@@ -183,6 +184,16 @@ class TransactionFile:
         ) as chunks:
             for chunk in chunks:
                 yield chunk.reset_index(drop=True)[columns]
+
+
+def _check_commas(path: Path, names: list[Any]) -> None:
+    for mark in (";", "\t", "|"):
+        if _is_csv(path) and len(names) == 1 and mark in str(names[0]):
+            raise ValueError(
+                f"{path.name}: its columns are divided by {mark!r}, not by commas; "
+                f"write it as Parquet, pandas.read_csv(FILE, sep={mark!r})"
+                ".to_parquet(OTHER), with decimal=',' if numbers have commas"
+            )
 
 
 def check_ending(path: Path) -> None:

@@ -83,6 +83,33 @@ def fitted(frame: pd.DataFrame, folder: Path, **changes: Any) -> Any:
     return fit_file(file, COLUMNS, SCORE, plan)
 
 
+def test_a_scale_without_a_threshold_is_refused(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    points = stored(frame.assign(score=1000 * frame["score"]), tmp_path)
+    words = options(points, tmp_path / "fix.rarecorrect")
+    place = words.index("--score-range")
+    del words[place : place + 3]
+    refused = CliRunner().invoke(tabular, words)
+    assert refused.exit_code == 2 and "--threshold" in refused.output
+    assert not (tmp_path / "fix.rarecorrect").exists()
+    done = CliRunner().invoke(tabular, [*words, "--threshold", "500"])
+    assert done.exit_code == 0, done.output
+    assert (
+        "features (ColumnEncoder)" in done.output
+    )  # its columns would fill the screen
+
+
+@pytest.mark.parametrize("mark", [";", "\t"])
+def test_a_csv_that_is_not_divided_by_commas_says_so(
+    frame: pd.DataFrame, tmp_path: Path, mark: str
+) -> None:
+    path = tmp_path / "cards.csv"
+    frame.head().to_csv(path, sep=mark, index=False)
+    with pytest.raises(ValueError, match=r"divided by .*, not by commas"):
+        TransactionFile.open(path)
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_file_becomes_a_corrector(
     frame: pd.DataFrame, tmp_path: Path, ending: str
