@@ -63,6 +63,7 @@ _NOT_RUN = ["nslkdd_", "ulb_"] + ["patch_xgboost"] * (find_spec("xgboost") is No
 sphinx_gallery_conf = {
     "examples_dirs": ["examples"],
     "gallery_dirs": ["gallery"],
+    "default_thumb_file": str(HERE / "images" / "thumbnail.png"),
     "filename_pattern": rf"/(?!{'|'.join(_NOT_RUN)})[^/]+\.py$",
     "reset_argv": "gallery_arguments.quick",
     "doc_module": ("rarecorrect", "rarecorrect_face", "rarecorrect_tabular"),
