@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from rarecorrect._verify.book import claims_of_book, source
-from rarecorrect._verify.reading import Claim, digest, read, sha256
+from rarecorrect._verify.reading import Claim, digest, of, read, sha256
 from rarecorrect._verify.rows import claims_on_rows
 
 VERDICTS = {True: "PASS", False: "FAIL", None: "NOT RECOMPUTED"}
@@ -109,7 +109,7 @@ def _entries(file: Any) -> Iterator[Claim]:
     for i, entry in enumerate(file["entries"]):
         units = Counter[float]()
         for stratum, made in entry["certificates"].items():
-            name, origin = f"entry {i}, {stratum!r}: ", source(file, entry, stratum)
+            name, origin = f"entry {i}{of(stratum)}: ", source(file, entry, stratum)
             yield from _certificate(made, name)
             yield name + "it is in the ledger", origin is not None, f"entry {origin}"
             units.update(made["units"][made["units"] > -math.inf].tolist())

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
@@ -177,6 +178,13 @@ def test_labels_are_numbers_or_truth_values(labels):
     found = same(asked_alone(corrector, X), corrector, X)
     assert found["corrected_label"].dtype == corrector.predict(X).dtype
     same(run(to_onnx(corrector), X=X.to_numpy()), corrector, X, near=1e-7)
+
+
+def test_columns_picked_by_name_are_refused_in_words():
+    picking = make_column_transformer((StandardScaler(), COLUMNS[:3]))
+    model = make_pipeline(picking, LogisticRegression()).fit(*draw(1000, 0, new=0))
+    with pytest.raises(ValueError, match=r"picks columns by name.*alone=True"):
+        to_onnx(fitted(model))
 
 
 def test_labels_that_are_fractions_are_refused():

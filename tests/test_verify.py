@@ -229,7 +229,7 @@ def test_without_decisions_a_rule_that_asks_for_them_is_not_recomputed(plain, ou
 def test_groups_cannot_be_drawn_again(outbreak, tmp_path):
     made = fitted(outbreak, **OPTIONS["groups"])
     lines = verify(saved(made, tmp_path), rows=rows_of(made, outbreak.X))
-    assert open_claims(lines) == ["entry 0, None: what was counted, from the rows"]
+    assert open_claims(lines) == ["entry 0: what was counted, from the rows"]
     assert failed(lines) == []
 
 

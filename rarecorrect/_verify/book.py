@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rarecorrect._verify.reading import Claim, digest
+from rarecorrect._verify.reading import Claim, digest, of
 
 _STATES = ("draft", "shadow", "active", "retired")
 
@@ -177,7 +177,7 @@ def _in_force(file: Any) -> Iterator[Claim]:
             continue
         for stratum, made in fits[0]["certificates"].items():
             asked = _asked(file["report"]["terms"], kind, made["population"], stratum)
-            claim = f"in force, {kind}, {stratum!r}: eps is no more than was asked for"
+            claim = f"in force, {kind}{of(stratum)}: eps is no more than was asked for"
             eps = made["max_damage"]
             yield claim, eps <= asked * (1 + 1e-12), f"{eps:g} of {asked:g}"
 

@@ -96,3 +96,8 @@ def _once(pairs: Iterable[Any]) -> dict[Any, Any]:
             raise ValueError(f"{name!r} is there twice")
         found[name] = value
     return found
+
+
+def of(stratum: Any) -> str:
+    """Which class or segment a claim is about; of all rows nothing is said."""
+    return "" if stratum is None else f", {stratum!r}"

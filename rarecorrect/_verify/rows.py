@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect._verify.reading import Claim, sha256
+from rarecorrect._verify.reading import Claim, of, sha256
 
 Array = npt.NDArray[Any]
 DECISION, SEGMENT = "@decision", "@segment"
@@ -50,7 +50,7 @@ def claims_on_rows(file: Any, rows: Mapping[str, Any]) -> Iterator[Claim]:
         by = {"class": DECISION, "segment": SEGMENT}
         strata = said.get(by.get(file["corrector"]["parameters"]["per"], ""))
         for stratum, made in entry["certificates"].items():
-            yield _counted(f"entry {i}, {stratum!r}: ", stratum, made, found, strata)
+            yield _counted(f"entry {i}{of(stratum)}: ", stratum, made, found, strata)
 
 
 def _counted(

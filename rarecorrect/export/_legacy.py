@@ -60,6 +60,8 @@ def add_legacy_model(
                 reason = _difference(made, corrector)
         except Exception as error:  # whatever the model, and whoever converts it
             reason = " ".join(str(error).split()) or type(error).__name__
+            if "Unable to find column name" in reason:  # on and on about initial_types
+                reason = "it picks columns by name, and a graph has them in one table"
         if not reason:
             label, features = graph.include(made, "legacy_")
             return label, features
