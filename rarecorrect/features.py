@@ -391,7 +391,7 @@ class FeatureExtractor:
         steps = [name for name, _ in self._steps or []][:-1]
         ends = {"head": len(steps)} | {f"step:{n}": i + 1 for i, n in enumerate(steps)}
         end = ends.get(source, 0) if isinstance(source, str) else 0
-        if not end:
+        if not end or not len(names):
             return names
         found = names
         if hasattr(self._model, "feature_names_in_"):  # else they would be made up
