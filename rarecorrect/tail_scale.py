@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -91,7 +92,8 @@ class TailScale:
             s, w = s[order], w[order]
         up_to = np.cumsum(w)
         n = up_to[-1]
-        distinct, first = np.unique(s, return_index=True)
+        first = _firsts(s)
+        distinct = s[first]
         g = -np.log((1.0 + n - (up_to - w)[first]) / (n + 1.0))
         u = _where_the_tail_starts(s, up_to)
         inside = distinct <= u
@@ -166,5 +168,11 @@ def _thin_out(knots: FloatArray, values: FloatArray) -> tuple[FloatArray, FloatA
     if knots.size <= _MAX_KNOTS:
         return knots, values
     wanted = np.linspace(values[0], values[-1], _MAX_KNOTS)
-    kept = np.unique(np.searchsorted(values, wanted))
+    at = np.searchsorted(values, wanted)
+    kept = at[_firsts(at)]
     return knots[kept], values[kept]
+
+
+def _firsts(ascending: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
+    """Where each distinct value starts; ``np.unique`` would sort once more."""
+    return np.flatnonzero(np.append(True, ascending[1:] != ascending[:-1]))
