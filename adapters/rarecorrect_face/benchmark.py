@@ -122,7 +122,7 @@ def run_benchmark(
     resume : bool, default=False
         Take finished classes from there, if they are of the same run.
     n_jobs : int, default=1
-        Classes at once.
+        Classes at once, at most.
     progress : Progress, optional
 
     Returns
@@ -207,6 +207,7 @@ class _Job(NamedTuple):
 def _run_all(
     jobs: Sequence[_Job], resume: bool, n_jobs: int, show: Progress
 ) -> list[CaseResult]:
+    n_jobs = min(n_jobs, len(jobs))
     if n_jobs == 1:
         return [job.run(resume, show) for job in jobs]
     show.task(f"{len(jobs)} classes, {n_jobs} at once", len(jobs))

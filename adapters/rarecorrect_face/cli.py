@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from joblib import cpu_count
 
 from rarecorrect.progress import Progress, ShownProgress
 from rarecorrect_face.benchmark import (
@@ -40,7 +41,7 @@ from rarecorrect_face.train_command import train
 
 _QUICK_EPOCHS = 3
 _QUICK_CLASSES = 2
-_QUICK_FACES = 12_000
+_QUICK_FACES = 10_000
 
 
 @click.group()
@@ -90,7 +91,7 @@ for command in (train, evaluate, correct, predict, explain):
 @click.option(
     "--quick",
     is_flag=True,
-    help="Two classes, three epochs, 12,000 training faces, one draw.",
+    help=f"Two classes, three epochs, {_QUICK_FACES:,} training faces, one draw.",
 )
 @click.option("--resume", is_flag=True, help="Go on where a run was stopped.")
 @click.option(
@@ -105,7 +106,11 @@ for command in (train, evaluate, correct, predict, explain):
     type=click.Choice(list(METHODS)),
     help="To compare; default: all.",
 )
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True)
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    help="Classes corrected at once; default: 1, with --quick one on each processor.",
+)
 @recipe_options
 def benchmark(
     features: tuple[Path, ...],
@@ -121,7 +126,7 @@ def benchmark(
     background: int | None,
     layers: tuple[str, ...],
     methods: tuple[str, ...],
-    jobs: int,
+    jobs: int | None,
     **choices: Any,
 ) -> None:
     """Leave each class out of the training of a network, correct it, test.
@@ -161,7 +166,7 @@ def benchmark(
             methods={name: METHODS[name] for name in methods} or None,
             checkpoints=out / "classes",
             resume=resume,
-            n_jobs=jobs,
+            n_jobs=jobs or (cpu_count() if quick else 1),
             progress=progress,
         )
     _tell(result, loaded, out)
