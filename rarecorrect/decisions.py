@@ -76,7 +76,7 @@ class Decisions:
         """
         n = len(labels)
         best, winner = np.full(n, -np.inf), np.full(n, -1, dtype=np.intp)
-        raw = _raw_scores(rules, Z)
+        raw = _raw_scores(rules, Z, labels)
         for i, rule in enumerate(rules):
             scaled = rule.scaled(raw[:, i])
             # NaN compares false: a row that cannot be scored is never changed
@@ -123,8 +123,9 @@ def above_raw_threshold(
     limits = np.array(
         [[_raw_limit(rule, t) for rule in rules] for t in distinct.tolist()]
     )
-    rows = _suspects(rules, Z, limits.min(axis=0))
-    raw = _raw_scores(rules, as_numpy(take(Z, rows)))
+    least = limits.min(axis=0)
+    rows = _suspects(rules, Z, least)
+    raw = _raw_scores(rules, as_numpy(take(Z, rows)), labels[rows], least)
     exceeds = raw > (limits[0] if codes is None else limits[codes[rows]])
     for i in np.flatnonzero(exceeds.any(axis=0)).tolist():
         above[rows] |= exceeds[:, i] & rules[i].effective(labels[rows])
@@ -282,10 +283,13 @@ def _column_lengths(block: Any) -> FloatArray:
     return np.asarray(found.astype(float) + _VANISHES)
 
 
-def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:
+def _raw_scores(
+    rules: Sequence[Rule], Z: Array, labels: Array, least: FloatArray | None = None
+) -> FloatArray:
     """Raw scores of all rules, shape (n_rows, n_rules); NaN where `Z` is not finite.
 
-    All linear rules cost one matrix product.
+    All linear rules cost one matrix product.  Others are asked where they are
+    effective, and only up to where they are known to exceed their `least` or not.
     """
     if not rules:
         return np.empty((len(Z), 0))
@@ -293,12 +297,19 @@ def _raw_scores(rules: Sequence[Rule], Z: Array) -> FloatArray:
     with np.errstate(invalid="ignore", over="ignore"):  # rows that become NaN
         scores = project(Z, linear_forms(rules, Z.shape[1]))
         scores += [rule.intercept for rule in rules]
-    if others or not np.isfinite(scores).all():
-        finite = np.isfinite(Z).all(axis=1)
-        scores[~finite] = np.nan
-        for i in others:
-            if finite.any():
-                scores[finite, i] = rules[i].score(Z[finite])
+    if not others and np.isfinite(scores).all():
+        return scores
+    finite = np.isfinite(Z).all(axis=1)
+    scores[~finite] = np.nan
+    for i in others:
+        asked = finite & rules[i].effective(labels)
+        scores[:, i] = np.nan
+        if asked.any():
+            part = Z if asked.all() else Z[asked]
+            rule = rules[i]
+            scores[asked, i] = (
+                rule.score(part) if least is None else rule.upper_bound(part, least[i])
+            )
     return scores
 
 

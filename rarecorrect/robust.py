@@ -78,6 +78,12 @@ class RobustColumns:
         evenly = np.linspace(0.0, 1.0, max(2, min(n, _MAX_KNOTS)))
         return cls(centre, spread, _quantiles(X, w, evenly))
 
+    @property
+    def farthest(self) -> FloatArray:
+        """Size that no entry of each column exceeds, shape (2 * n_features,)."""
+        p = self.centre.size
+        return np.repeat([_DRAWN_IN, -float(ndtri(_OUTERMOST))], p)
+
     def __call__(self, X: npt.NDArray[Any]) -> FloatArray:
         """Rows with every column twice.
 

@@ -300,6 +300,25 @@ class Rule:
             return project(Z, self.coef) + self.intercept
         return detector_score(self.detector, Z)
 
+    def upper_bound(self, Z: Array, least: float) -> FloatArray:
+        """Upper bound of every raw score, no closer than it takes.
+
+        Parameters
+        ----------
+        Z : ndarray of shape (n_rows, n_features)
+            Finite.
+        least : float
+            Only whether a score may exceed it is of interest.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            The score itself, where the detector knows nothing cheaper.
+        """
+        if self.coef is None and hasattr(self.detector, "upper_bound"):
+            return np.asarray(self.detector.upper_bound(Z, least))
+        return self.score(Z)
+
     def scaled(self, raw: npt.ArrayLike) -> FloatArray:
         """Raw scores on the common scale of the book.
 

@@ -337,3 +337,47 @@ def test_auto_learns_from_one_error_and_with_groups_and_weights():
     groups = np.arange(1500) // 3
     corrector.fit(X, y, groups=groups, sample_weight=np.ones(1500))
     assert corrector.rules_.certified
+
+
+@pytest.mark.parametrize("kind", ["ring", "line"])
+@pytest.mark.parametrize("names", [("trees",), ("cascade", "logistic", "trees")])
+def test_a_bound_tells_the_rows_below_a_score_and_asks_few_trees(
+    kind, names, monkeypatch
+):
+    rows, is_error = cases(kind, 10)
+    every = dict(AutoDetector()._prototypes(10))
+    members = [(name, every[name]) for name in names]
+    detector = AutoDetector(candidates=members, random_state=0).fit(rows, is_error)
+    assert "trees" in [name for name, *_ in detector.members_]
+    new, _ = cases(kind, 10, seed=1)
+    score = detector.decision_function(new)
+    votes = []
+    tree = type(detector.members_[-1][1].models[0].trees_.estimators_[0])
+    vote = tree.predict_proba
+    monkeypatch.setattr(
+        tree,
+        "predict_proba",
+        lambda self, X, **rest: (votes.append(len(X)), vote(self, X, **rest))[1],
+    )
+    for least in np.quantile(score, [0.5, 0.99, 0.999]):
+        votes.clear()
+        bound = detector.upper_bound(new, least)
+        assert (bound >= score).all()
+        assert (bound[score > least] > least).all()
+    assert np.mean(bound > least) < 0.5
+    assert sum(votes) < 0.95 * 250 * len(new)
+
+
+def test_predict_is_what_the_trace_says_where_trees_decide():
+    rows, is_error = cases("ring", 20, n_right=6000)
+    model = DummyClassifier().fit(rows[:2], [0, 0])
+    auto_rule = AutoDetector(
+        candidates=[("trees", TreesDetector(50)), *FEW], random_state=0
+    )
+    corrector = ErrorCorrector(
+        model, features="input", detector=auto_rule, random_state=0
+    ).fit(rows, is_error.astype(int))
+    new, _ = cases("ring", 200, seed=1)
+    after = corrector.trace(new)["after"].to_numpy()
+    assert corrector.predict(new).tolist() == after.tolist()
+    assert after.sum() > 20

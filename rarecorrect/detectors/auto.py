@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import has_fit_parameter
+from sklearn.utils.validation import has_fit_parameter, validate_data
 from threadpoolctl import threadpool_limits
 
+from rarecorrect.array_api import as_numpy
 from rarecorrect.certify import check_share
 from rarecorrect.cross_fitting import (
     CrossFitted,
@@ -27,12 +28,13 @@ from rarecorrect.detectors.cascade import CascadeDetector
 from rarecorrect.detectors.cleaned import CleanedDetector
 from rarecorrect.detectors.interval import IntervalDetector
 from rarecorrect.detectors.logistic import LogisticDetector
-from rarecorrect.detectors.trees import TreesDetector
+from rarecorrect.detectors.trees import TreesDetector, upper_bounds
 from rarecorrect.ranking import tail_ranks
 from rarecorrect.tail_scale import TailScale
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
 _LEAST_WEIGHT = 0.02  # a member of less is left out
@@ -205,6 +207,48 @@ class AutoDetector(BinaryDetector):
         self._fit(rows, is_error, w, None if groups is None else np.asarray(groups))
         return self
 
+    def upper_bound(self, X: npt.ArrayLike, least: float) -> FloatArray:
+        """Upper bounds of the scores, no closer than it takes to tell those below.
+
+        Trees and cascades are dear, and say yes to few rows: where their best would not
+        lift a row above `least`, they are not asked to the end.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_rows, n_features)
+        least : float
+            Only whether a score may exceed it is of interest.
+
+        Returns
+        -------
+        ndarray of shape (n_rows,)
+            Of rows that may exceed `least`, it may be far above the score.
+        """
+        forests = [member for member in self.members_ if _is_forest(member[1])]
+        if not forests:
+            return self.decision_function(X)
+        rows = as_numpy(
+            validate_data(self, X, reset=False, dtype=[np.float64, np.float32])
+        )
+        heaviest = max(forests, key=lambda member: member[3])
+        _, trees, scale, weight = heaviest
+        if len(self.members_) == 1:
+            return upper_bounds(trees.models, rows, lambda high, _: high <= least)
+        rest = np.full(len(rows), -self._offset)
+        for member in self.members_:
+            if member is not heaviest:
+                _, fitted, own_scale, own_weight = member
+                highest = _highest(fitted)
+                scores = fitted.score(rows) if highest is None else highest
+                rest += own_weight * own_scale(scores)
+
+        def decided(high: FloatArray, at: Indices) -> Mask:
+            return np.asarray(rest[at] + weight * scale(high) <= least)
+
+        return np.asarray(
+            rest + weight * scale(upper_bounds(trees.models, rows, decided))
+        )
+
     @available_if(_is_readable)
     def describe(
         self, threshold: float = 0.0, names: Sequence[str] | None = None
@@ -371,6 +415,17 @@ def _tried(
         return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
     seconds = time.perf_counter() - start
     return _Trial(name, prototype, fitted, scores, scale, seconds)
+
+
+def _is_forest(member: CrossFitted) -> bool:
+    return all(isinstance(model, TreesDetector) for model in member.models)
+
+
+def _highest(member: CrossFitted) -> float | None:
+    """A score that no row exceeds, where the models know one."""
+    if not all(hasattr(model, "highest") for model in member.models):
+        return None
+    return float(np.mean([model.highest for model in member.models]))
 
 
 def _held(scale: TailScale, is_error: Mask) -> TailScale:

@@ -116,6 +116,14 @@ class CascadeDetector(BinaryDetector):
         made._offset = float(_bent(np.zeros(1))[0])
         return made
 
+    @property
+    def highest(self) -> float:
+        """A score that no row exceeds: what the stages read is bounded."""
+        last = self.stages_[-1]
+        farthest = float(self.scale_.farthest @ np.abs(last.coef_[0]))
+        top = _bent(np.array([farthest + float(last.intercept_[0])]))
+        return float(len(self.cuts_) + np.maximum(top, 1.0)[0] - self._offset)
+
     def _check_parameters(self) -> None:
         self._check_at_least_one("n_stages", "max_background")
         check_share(self.passing, "passing")

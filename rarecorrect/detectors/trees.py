@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,13 @@ from rarecorrect.detectors.base import (
 from rarecorrect.detectors.fisher import FisherDetector
 
 FloatArray = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.intp]
+Mask = npt.NDArray[np.bool_]
 
 _TIE_BREAK = 1e-3
+_LOOK_EVERY = 8  # trees
+_WORTH_A_COPY = 0.8  # of the rows, at most, are left
+_ROUNDING = 1e-9  # of some hundred sums
 
 
 class TreesDetector(BinaryDetector):
@@ -118,5 +124,60 @@ class TreesDetector(BinaryDetector):
     def _score(self, X: npt.NDArray[Any]) -> FloatArray:
         """Share of the trees' votes less one half, and the tie-breaker."""
         share = self.trees_.predict_proba(X)[:, 1] - 0.5
+        return np.asarray(share + self._tie_break(X))
+
+    def _tie_break(self, X: npt.NDArray[Any]) -> FloatArray:
         linear = self.linear_.decision_function(X) / self._unit
-        return np.asarray(share + _TIE_BREAK * linear)
+        return np.asarray(_TIE_BREAK * linear)
+
+
+def upper_bounds(
+    forests: Sequence[TreesDetector],
+    X: npt.NDArray[Any],
+    decided: Callable[[FloatArray, Indices], Mask],
+) -> FloatArray:
+    """Upper bounds of the mean score of forests; most rows need few of the trees.
+
+    A tree that has not voted yet is taken to vote for an error.  Rare errors are in few
+    leaves, so after some trees most rows cannot reach a high score any more.
+
+    Parameters
+    ----------
+    forests : sequence of TreesDetector
+        Fitted.
+    X : ndarray of shape (n_rows, n_features)
+    decided : callable
+        Told bounds and the rows that they belong to, says which need no closer one.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        The score itself, but for rounding, of rows that were never decided.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(1010, 4)); X[1000:, :2] *= 5
+    >>> forest = TreesDetector(random_state=0).fit(X, np.arange(1010) >= 1000)
+    >>> bound = upper_bounds([forest], X, lambda high, rows: high < 0.1)
+    >>> bool((bound >= forest.decision_function(X)).all()), int((bound < 0.1).sum())
+    (True, 1000)
+    """
+    ties = [forest._tie_break(X) for forest in forests]
+    bound: FloatArray = 0.5 + np.mean(ties, axis=0)
+    high, rows, left = bound.copy(), np.arange(len(X)), X.astype(np.float32)
+    trees = [
+        (tree, 1 / (len(forests) * len(forest.trees_.estimators_)))
+        for forest in forests
+        for tree in forest.trees_.estimators_
+    ]
+    for n_voted, (tree, weight) in enumerate(trees, start=1):
+        high -= weight * tree.predict_proba(left, check_input=False)[:, 0]
+        if n_voted % _LOOK_EVERY == 0 or n_voted == len(trees):
+            bound[rows] = high + _ROUNDING
+            still = ~decided(bound[rows], rows)
+            if still.mean() < _WORTH_A_COPY:
+                high, rows, left = high[still], rows[still], left[still]
+        if not rows.size:
+            break
+    return bound
