@@ -108,7 +108,7 @@ def _scored(
     file.check([*desk.columns, time])
     progress.task(f"scoring {file.path.name}", file.n_blocks or 0)
     parts, n, none = [], 0, np.zeros(0, dtype=bool)
-    for _, rows in scored_blocks(desk, file, ScorePlan(time=time), none):
+    for _, rows in scored_blocks(desk, file, ScorePlan(time=time, all_rows=True), none):
         found = rows[["score", "legacy"]].assign(day=whole_days(rows[f"data: {time}"]))
         good = (rows["reason"] == "") & (found["day"] != NO_DAY)
         parts.append(found[good.to_numpy()])

@@ -5,9 +5,10 @@ A row that cannot be scored keeps the legacy answer, with the reason beside it.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ class ScorePlan:
     value : str or None
         Column with the amount at stake.  The order under the cap is then ``score +
         log(value)``; not for correctors that have it in the score already.
+    jobs : int
+        Blocks that are scored at once, each on a core and in memory of its own.
     """
 
     id: str | None = None
@@ -60,6 +63,7 @@ class ScorePlan:
     all_rows: bool = False
     daily_cap: int | None = None
     value: str | None = None
+    jobs: int = 2
 
     def __post_init__(self) -> None:
         if self.daily_cap is not None and self.time is None:
@@ -229,15 +233,29 @@ def scored_blocks(
         ``reason``, and the columns that `plan` and `extra` name.
     """
     kept = [c for c in (plan.id, plan.time, plan.value, *extra) if c is not None]
-    for start, block in file.blocks([*desk.columns, *kept], texts=[plan.id]):
-        found = decided(desk, block, again[start : start + len(block)])
-        for name in kept:
-            found[_beside(name)] = block[name]
-        yield start, found
+    jobs: deque[tuple[int, Future[pd.DataFrame]]] = deque()
+
+    def scored(block: pd.DataFrame, known: npt.NDArray[np.bool_]) -> pd.DataFrame:
+        found = decided(desk, block, known, every=plan.all_rows)
+        return found.assign(**{_beside(name): block[name] for name in kept})
+
+    with ThreadPoolExecutor(plan.jobs) as pool:
+        for start, block in file.blocks([*desk.columns, *kept], texts=[plan.id]):
+            known = again[start : start + len(block)]
+            jobs.append((start, pool.submit(scored, block, known)))
+            if len(jobs) > plan.jobs:
+                first, found = jobs.popleft()
+                yield first, found.result()
+        for first, found in jobs:
+            yield first, found.result()
 
 
 def decided(
-    desk: Desk, block: pd.DataFrame, again: npt.NDArray[np.bool_]
+    desk: Desk,
+    block: pd.DataFrame,
+    again: npt.NDArray[np.bool_],
+    *,
+    every: bool = True,
 ) -> pd.DataFrame:
     """What is done with every row.
 
@@ -248,6 +266,8 @@ def decided(
         With ``desk.columns``.
     again : ndarray of bool
         Rows whose id was seen before; or of length 0.
+    every : bool, default=True
+        Whether rows that keep the legacy answer get a score, too.
 
     Returns
     -------
@@ -261,17 +281,22 @@ def decided(
     if good.size == 0:  # when a vendor's score fails, say, for hours
         return _untouched(desk.model.answers(rows), reason)
     whole = good.size == len(rows)
-    found = desk.corrector.trace(rows if whole else rows.iloc[good])
-    legacy = np.asarray(found["before"] if whole else desk.model.answers(rows))
-    proposed = legacy.astype(np.int64)
-    proposed[good] = found["after"].to_numpy()
-    table: dict[str, Any] = {"legacy": legacy.astype(np.int64), "proposed": proposed}
-    table["changed"] = _filled(good, found["changed"].to_numpy(), len(rows), False)
-    fired = found["changed"].to_numpy() | found["flagged"].to_numpy()
-    rule = np.where(fired, found["rule"].to_numpy(), "").astype(object)
-    table["rule"] = _filled(good, rule, len(rows), "")
+    scorable, at = rows if whole else rows.iloc[good], good
+    if every:
+        found = desk.corrector.trace(scorable)
+        known = found["before"].to_numpy()
+    else:
+        known, fired, found = desk.changes(scorable)
+        at = good[fired]
+    legacy = np.asarray(known if whole else desk.model.answers(rows), dtype=np.int64)
+    table: dict[str, Any] = {"legacy": legacy, "proposed": legacy.copy()}
+    table["proposed"][at] = found["after"].to_numpy()
+    acted = found["changed"].to_numpy() | found["flagged"].to_numpy()
+    rule = np.where(acted, found["rule"].to_numpy(), "").astype(object)
+    table["changed"] = _filled(at, found["changed"].to_numpy(), len(rows), False)
+    table["rule"] = _filled(at, rule, len(rows), "")
     for name in ("score", "tail_rank"):
-        table[name] = _filled(good, found[name].to_numpy(), len(rows), np.nan)
+        table[name] = _filled(at, found[name].to_numpy(), len(rows), np.nan)
     return pd.DataFrame(table | {"reason": reason})
 
 
@@ -300,7 +325,8 @@ def over_cap(
         return np.empty(0, dtype=np.intp)
     progress.task("ranking days", file.n_blocks or 0)
     parts = []
-    for start, rows in scored_blocks(desk, file, plan, again):
+    # of other rows no score is needed
+    for start, rows in scored_blocks(desk, file, replace(plan, all_rows=False), again):
         alerts = rows[rows["changed"] & (rows["proposed"] == 1)]
         times = alerts[_beside(plan.time)]
         order = alerts["score"].to_numpy()

@@ -23,6 +23,13 @@ from rarecorrect_tabular.transactions import TransactionFile
 @click.option("--all", "all_rows", is_flag=True, help="Write unchanged rows too.")
 @click.option("--daily-cap", type=int, help="New alerts a day, the highest ones.")
 @click.option("--value", help="Column: amount at stake, for the order under the cap.")
+@click.option(
+    "--jobs",
+    type=click.IntRange(min=1),
+    default=2,
+    show_default=True,
+    help="Cores to score on.",
+)
 @click.pass_context
 def score(
     ctx: click.Context,
@@ -37,13 +44,14 @@ def score(
     all_rows: bool,
     daily_cap: int | None,
     value: str | None,
+    jobs: int,
 ) -> None:
     """Write what is changed, by which rule; the output is there whole or not at all.
 
     Exit code 1: the output is there, but some rows could not be scored.
     """
     with plainly(), ShownProgress() as progress:
-        plan = ScorePlan(id, time, shadow, all_rows, daily_cap, value)
+        plan = ScorePlan(id, time, shadow, all_rows, daily_cap, value, jobs)
         file = TransactionFile.open(data)
         desk = desk_from(corrector, model)
         tally = score_file(desk, file, out, plan, progress)

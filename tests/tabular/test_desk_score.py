@@ -19,8 +19,10 @@ from rarecorrect.simulate import FraudType, card_transactions
 from rarecorrect_tabular import transactions
 from rarecorrect_tabular.cli import tabular
 from rarecorrect_tabular.desk_fit import fit_file
+from rarecorrect_tabular.desk_model import Desk as ScoringDesk
 from rarecorrect_tabular.desk_model import DeskModel
 from rarecorrect_tabular.desk_plan import DeskPlan
+from rarecorrect_tabular.desk_score import ScorePlan, score_file
 from rarecorrect_tabular.desk_survey import DeskColumns
 from rarecorrect_tabular.transactions import TransactionFile
 
@@ -107,6 +109,31 @@ def test_alerts_are_what_the_corrector_changes(
     done, alerts = desk.score(desk.today, "--id", "transaction_id", out=out)
     assert alerts["changed"].all() and len(alerts) == trace["changed"].sum() > 5
     assert f"{len(alerts):,} raised to fraud" in done.output
+
+
+@pytest.mark.parametrize("detector", ["auto", None])
+def test_alerts_alone_are_byte_for_byte_those_among_all_rows(
+    detector: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = TransactionFile.open(write(tmp_path / "month.parquet", cards(12_000, 60, 0)))
+    columns = DeskColumns("is_fraud", "time", features=FEATURES)
+    plan = DeskPlan(detector=detector, max_damage=0.01)
+    fix = fit_file(file, columns, DeskModel.of_score("score"), plan).corrector
+    today = TransactionFile.open(write(tmp_path / "day.parquet", cards(4000, 6, 1)))
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 1000)
+    found = {}
+    for name, every, jobs in (("all", True, 1), ("one", False, 1), ("two", False, 2)):
+        asked = ScorePlan("transaction_id", all_rows=every, jobs=jobs)
+        score_file(ScoringDesk(fix), today, tmp_path / f"{name}.csv", asked)
+        found[name] = (tmp_path / f"{name}.csv").read_text().splitlines()
+    changed = [line for line in found["all"] if ",True," in line]
+    assert found["one"] == found["two"] == [found["all"][0], *changed]
+    assert len(changed) > 5
+
+
+def write(path: Path, rows: pd.DataFrame) -> Path:
+    rows.to_parquet(path)
+    return path
 
 
 def test_shadow_changes_no_decision(desk: Desk) -> None:
