@@ -223,7 +223,7 @@ def learns_from_moments(detector: Any) -> bool:
     >>> learns_from_moments(FisherDetector(n_clusters=2))
     False
     """
-    return type(detector) is FisherDetector and hasattr(detector, "partial_fit")
+    return isinstance(detector, FisherDetector) and hasattr(detector, "fit_left_out")
 
 
 def _learn_rule(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 
 from rarecorrect.certify import Certificate
 from rarecorrect.fit_report import FitReport
@@ -146,6 +146,30 @@ def promised_damage(report: FitReport, stratum: Hashable = None) -> float:
         return max(_damage(c, report) for c in held.values())
     found = held.get(stratum)
     return math.nan if found is None else _damage(found, report)
+
+
+def deed(actions: Container[str], flagged: str = "flagged") -> str:
+    """What is done to a decision, in a word; ``"changed"`` where nothing is.
+
+    Parameters
+    ----------
+    actions : container of str
+        Of rules in service: ``"relabel"``, ``"flag"``.
+    flagged : str, default="flagged"
+        The word for a flag.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> deed({"flag", "relabel"}, flagged="sent to review")
+    'changed or sent to review'
+    """
+    words = {"relabel": "changed", "flag": flagged}
+    done = [word for action, word in words.items() if action in actions]
+    return " or ".join(done) or "changed"
 
 
 def percent(share: float, digits: int = 3) -> str:

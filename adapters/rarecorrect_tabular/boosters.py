@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float64]
 Array = npt.NDArray[Any]
+Layers = dict[str, Callable[[Any], Array]]
 
 _XGBOOST_OBJECTIVES = ("binary:logistic", "multi:softprob", "multi:softmax")
 _LIGHTGBM_OBJECTIVES = ("binary", "cross_entropy", "multiclass", "multiclassova")
@@ -24,29 +26,24 @@ class Trees(Protocol):
         Columns that the trees were trained on, None where they do not know.
     n_columns : int
     n_classes : int
-    layers : tuple of str
-        Which of ``"margin"``, ``"contributions"`` and ``"leaves"`` they can tell.
+    layers : dict of str to callable
+        Those that they can tell of rows: ``"margin"``, raw scores of shape (n_rows,
+        n_scores), one score for two classes; ``"contributions"``, SHAP values of shape
+        (n_rows, n_scores, n_columns), without the constant; ``"leaves"``, the number of
+        the leaf in every tree, of shape (n_rows, n_trees).
     """
 
     names: list[str] | None
     n_columns: int
     n_classes: int
-    layers: tuple[str, ...]
+
+    @property
+    def layers(self) -> Layers:
+        """What they can tell of rows, by name."""
+        ...
 
     def probabilities(self, X: Any) -> Array:
         """Probabilities of shape (n_rows, n_classes), or (n_rows,) of the second."""
-        ...
-
-    def margins(self, X: Any) -> FloatArray:
-        """Raw scores of shape (n_rows, n_scores), one score for two classes."""
-        ...
-
-    def contributions(self, X: Any) -> FloatArray:
-        """SHAP values of shape (n_rows, n_scores, n_columns), without the constant."""
-        ...
-
-    def leaves(self, X: Any) -> npt.NDArray[np.int64]:
-        """Number of the leaf in every tree, of shape (n_rows, n_trees)."""
         ...
 
 
@@ -71,8 +68,8 @@ def trees_of(model: Any) -> Trees:
     --------
     >>> from sklearn.tree import DecisionTreeClassifier
     >>> tree = DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1])
-    >>> trees_of(tree).layers
-    ('leaves',)
+    >>> list(trees_of(tree).layers)
+    ['leaves']
     """
     library = next(
         (
@@ -105,8 +102,6 @@ class XGBoostTrees:
         as their own ``predict`` does.
     """
 
-    layers: tuple[str, ...] = ("margin", "contributions", "leaves")
-
     def __init__(self, model: Any) -> None:
         is_booster = not hasattr(model, "get_booster")
         self._booster = model if is_booster else model.get_booster()
@@ -122,6 +117,15 @@ class XGBoostTrees:
         self.names = _names_seen(model) or self._booster.feature_names
         self.n_columns = self._booster.num_features()
         self.n_classes = max(2, int(settings["learner_model_param"]["num_class"]))
+
+    @property
+    def layers(self) -> Layers:
+        """All of them."""
+        return {
+            "margin": self.margins,
+            "contributions": self.contributions,
+            "leaves": self.leaves,
+        }
 
     def probabilities(self, X: Any) -> Array:
         """Probabilities as the booster gives them."""
@@ -166,8 +170,6 @@ class LightGBMTrees:
     model : lightgbm.Booster or LGBMClassifier
     """
 
-    layers: tuple[str, ...] = ("margin", "contributions", "leaves")
-
     def __init__(self, model: Any) -> None:
         self._booster = getattr(model, "booster_", model)
         head = self._booster.model_to_string(num_iteration=1).splitlines()
@@ -183,6 +185,15 @@ class LightGBMTrees:
         self.names = _names_seen(model) or (None if numbered else names)
         self.n_columns = len(names)
         self.n_classes = max(2, self._booster.num_model_per_iteration())
+
+    @property
+    def layers(self) -> Layers:
+        """All of them."""
+        return {
+            "margin": self.margins,
+            "contributions": self.contributions,
+            "leaves": self.leaves,
+        }
 
     def probabilities(self, X: Any) -> Array:
         """Probabilities as the booster gives them."""
@@ -217,8 +228,6 @@ class ScikitTrees:
         ``shap``, and is no layer.
     """
 
-    layers: tuple[str, ...] = ("leaves",)
-
     def __init__(self, model: Any) -> None:
         self._model = model
         self.n_columns = model.n_features_in_
@@ -229,13 +238,10 @@ class ScikitTrees:
         """Probabilities of the classes."""
         return np.asarray(self._model.predict_proba(X))
 
-    def margins(self, X: Any) -> FloatArray:
-        """Refuse: a forest has none, as `layers` says."""
-        raise NotImplementedError(
-            f"{type(self._model).__name__} tells its leaves only; ask for 'leaves'"
-        )
-
-    contributions = margins
+    @property
+    def layers(self) -> Layers:
+        """Leaves."""
+        return {"leaves": self.leaves}
 
     def leaves(self, X: Any) -> npt.NDArray[np.int64]:
         """Leaf of every tree."""

@@ -256,15 +256,14 @@ class TreeModel(ClassifierMixin, BaseEstimator):
         return np.asarray(second >= second.dtype.type(self.threshold), dtype=np.intp)
 
     def _layer(self, name: str, trees: Trees, rows: Any) -> pd.DataFrame:
+        values = trees.layers[name](rows)
         if name == "leaves":
-            table = hashed_leaves(trees.leaves(rows), self.leaf_columns)
+            table = hashed_leaves(values, self.leaf_columns)
             names = [f"leaves {j}" for j in range(self.leaf_columns)]
             return pd.DataFrame(table, columns=names)
         if name == "margin":
-            scores = trees.margins(rows)
-            names = [f"margin{end}" for end in self._ends(scores)]
-            return pd.DataFrame(scores, columns=names)
-        values = trees.contributions(rows)
+            names = [f"margin{end}" for end in self._ends(values)]
+            return pd.DataFrame(values, columns=names)
         names = [
             f"contribution of {column}{end}"
             for end in self._ends(values)

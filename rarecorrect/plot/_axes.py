@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from typing import Any
 
 GREY, BLUE, RED, INK = "#697280", "#1e63c4", "#c22f2f", "#1b2330"
@@ -30,10 +29,3 @@ def in_percent(axis: Any, digits: int | None = None) -> None:
 def actions_of(corrector: Any) -> set[str]:
     """What rules in service do: ``"relabel"``, ``"flag"``."""
     return {rule.action for rule in corrector.rules_.active}
-
-
-def deed(actions: Container[str]) -> str:
-    """The words for it on an axis; ``"changed"`` where nothing is done."""
-    words = {"relabel": "changed", "flag": "flagged"}
-    done = [word for action, word in words.items() if action in actions]
-    return " or ".join(done) or "changed"

@@ -12,8 +12,8 @@ from sklearn.utils import check_consistent_length
 
 from rarecorrect.metrics import as_labels, clopper_pearson
 from rarecorrect.outcome import Outcome
-from rarecorrect.plot._axes import INK, RED, actions_of, axes_for, deed, in_percent
-from rarecorrect.promise import promised_damage
+from rarecorrect.plot._axes import INK, RED, actions_of, axes_for, in_percent
+from rarecorrect.promise import deed, promised_damage
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

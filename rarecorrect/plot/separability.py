@@ -16,9 +16,9 @@ from rarecorrect.plot._axes import (
     RED,
     actions_of,
     axes_for,
-    deed,
     in_percent,
 )
+from rarecorrect.promise import deed
 from rarecorrect.rule_evidence import separability_verdict
 
 FloatArray = npt.NDArray[np.float64]

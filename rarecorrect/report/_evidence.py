@@ -11,6 +11,7 @@ from rarecorrect import clock
 from rarecorrect.certify import Certificate
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.off_switch import SWITCHED_OFF, is_disabled
+from rarecorrect.promise import deed
 from rarecorrect.readable import sentences
 from rarecorrect.report._numbers import counted
 from rarecorrect.report._tables import Cell, Table, number, part, words
@@ -42,9 +43,7 @@ def status(corrector: ErrorCorrector) -> tuple[bool, str]:
 def done(corrector: ErrorCorrector) -> str:
     """What rules in service do to a decision."""
     actions = {rule.action for rule in corrector.rules_.active}
-    words = {"relabel": "changed", "flag": "sent to review"}
-    said = [word for action, word in words.items() if action in actions]
-    return " or ".join(said) or "changed"
+    return deed(actions, flagged="sent to review")
 
 
 def learnt(corrector: ErrorCorrector) -> list[tuple[str, str]]:

@@ -95,9 +95,8 @@ def test_a_scale_without_a_threshold_is_refused(
     assert not (tmp_path / "fix.rarecorrect").exists()
     done = CliRunner().invoke(tabular, [*words, "--threshold", "500"])
     assert done.exit_code == 0, done.output
-    assert (
-        "features (ColumnEncoder)" in done.output
-    )  # its columns would fill the screen
+    # by name: its columns would fill the screen
+    assert "features (ColumnEncoder)" in done.output
 
 
 @pytest.mark.parametrize("mark", [";", "\t"])
