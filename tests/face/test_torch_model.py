@@ -16,6 +16,7 @@ from sklearn.frozen import FrozenEstimator  # noqa: E402
 from sklearn.utils.validation import check_is_fitted  # noqa: E402
 from torch import nn  # noqa: E402
 
+import rarecorrect  # noqa: E402
 from rarecorrect import ErrorCorrector  # noqa: E402
 from rarecorrect_face.nets.torch_model import TorchModel  # noqa: E402
 
@@ -125,6 +126,22 @@ def test_inner_layers_are_read_in_the_same_pass(model, net):
     assert tables["7"].shape == (70, 24)
 
 
+def test_maps_can_be_read_part_by_part(model, net):
+    tables = model.read(X, ["4", "4@2", "4@3"])[1]
+    with torch.inference_mode():
+        maps = net.eval()[:5](standardise(X))
+    parts = maps.reshape(70, 24, 2, 3, 2, 3).mean(dim=(3, 5))
+    assert_allclose(tables["4@2"], parts.flatten(1), atol=1e-5)
+    nine = tables["4@3"].reshape(70, 24, 9)
+    assert_allclose(nine.mean(axis=2), tables["4"], atol=1e-5)
+    with pytest.raises(ValueError, match=r"'4@7': 7 x 7 parts need maps .* 24, 6, 6"):
+        model.read(X, ["4@7"])
+    with pytest.raises(ValueError, match=r"'7@2': 2 x 2 parts need maps"):
+        model.read(X, ["7@2"])
+    with pytest.raises(ValueError, match="no layer '44'"):
+        model.read(X, ["44@2"])
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 1000])
 def test_the_size_of_the_batch_changes_nothing(model, batch_size):
     other = TorchModel(
@@ -230,6 +247,17 @@ def test_features_carry_the_names_of_the_layers(corrected):
     names = corrected.features_.names_
     assert names[0] == "layer:4[0]" and names[-1] == "logit[ring]"
     assert len(names) == 24 + 24 + 3
+
+
+def test_a_corrector_learns_from_parts_of_maps(model, tmp_path):
+    rows, labels = drawn(600, [*NAMES, "bar"], seed=3)
+    corrector = ErrorCorrector(model, features=["layer:4@2", "logits"], max_damage=0.1)
+    corrector.fit(rows, labels)
+    before, after = (m.predict(rows) == "bar" for m in (model, corrector))
+    assert not before.any() and after[labels == "bar"].mean() > 0.3
+    rarecorrect.save(corrector, tmp_path / "fix.rarecorrect")
+    again = rarecorrect.load(tmp_path / "fix.rarecorrect", estimator=model)
+    assert_array_equal(again.predict(X), corrector.predict(X))
 
 
 def test_a_corrector_around_a_network_can_be_cloned_and_pickled(corrected):

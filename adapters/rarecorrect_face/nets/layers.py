@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
+
+_GRID = "@"  # between the name of a layer and the side of its grid
 
 
 def check_layers(net: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
@@ -18,7 +21,8 @@ def check_layers(net: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
     ----------
     net : Module
     layers : sequence of str
-        As ``net.named_modules()`` names them.
+        As ``net.named_modules()`` names them, with ``"@3"`` behind them or without, see
+        :func:`read_layers`.
 
     Returns
     -------
@@ -31,11 +35,13 @@ def check_layers(net: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
 
     Examples
     --------
-    >>> list(check_layers(nn.Sequential(nn.Linear(2, 3), nn.ReLU()), ["1"]))
-    ['1']
+    >>> list(check_layers(nn.Sequential(nn.Conv2d(1, 3, 3), nn.ReLU()), ["0@3", "1"]))
+    ['0@3', '1']
     """
     modules = {name: module for name, module in net.named_modules() if name}
-    for name in layers:
+    found = {}
+    for layer in layers:
+        name = _parts(layer)[0]
         if name not in modules:
             close = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
             raise ValueError(
@@ -43,7 +49,8 @@ def check_layers(net: nn.Module, layers: Sequence[str]) -> dict[str, nn.Module]:
                 f"{', '.join(close or list(modules)[:8]) or 'none'}"
                 f"{'' if len(modules) <= 8 else ' ... (see named_modules())'}"
             )
-    return {name: modules[name] for name in layers}
+        found[layer] = modules[name]
+    return found
 
 
 def read_layers(
@@ -52,7 +59,9 @@ def read_layers(
     """Output of a network and of layers inside it, in one pass.
 
     Every layer gives a table: maps are averaged over the picture, sequences over their
-    steps, and a layer that is called several times over its calls.
+    steps, and a layer that is called several times over its calls.  ``"conv2@3"``
+    averages the maps of ``"conv2"`` over each of 3 x 3 parts of the picture instead,
+    map by map: the table also tells where.
 
     Parameters
     ----------
@@ -68,7 +77,8 @@ def read_layers(
     Raises
     ------
     ValueError
-        For a layer that there is not, is not called, or gives no rows of numbers.
+        For a layer that there is not, is not called, or gives no rows of numbers; for
+        more parts than its maps have rows or columns.
 
     Examples
     --------
@@ -76,6 +86,8 @@ def read_layers(
     >>> output, tables = read_layers(net, torch.zeros(5, 1, 4, 4), ["0", "1"])
     >>> output.shape, {name: tuple(table.shape) for name, table in tables.items()}
     (torch.Size([5, 2]), {'0': (5, 4), '1': (5, 16)})
+    >>> read_layers(net, torch.zeros(5, 1, 4, 4), ["0@2"])[1]["0@2"].shape
+    torch.Size([5, 16])
     """
     calls: dict[str, list[Tensor]] = {name: [] for name in layers}
     handles = []
@@ -120,6 +132,12 @@ def in_service(net: nn.Module) -> Iterator[None]:
             module.training = True
 
 
+def _parts(layer: str) -> tuple[str, int | None]:
+    """Name of the module, and the side of the grid, if there is one."""
+    name, _, side = layer.rpartition(_GRID)
+    return (name, int(side)) if name and side.isdecimal() else (layer, None)
+
+
 def _table(name: str, output: Any, n_rows: int) -> Tensor:
     while isinstance(output, tuple | list) and output:  # an LSTM adds its last states
         output = output[0]
@@ -129,7 +147,10 @@ def _table(name: str, output: Any, n_rows: int) -> Tensor:
             f"layer {name!r} must give {n_rows} rows for {n_rows} inputs, got {shape}; "
             "name another layer"
         )
-    if output.ndim == 1:
+    side = _parts(name)[1]
+    if side is not None:
+        output = _grid(name, output, side)
+    elif output.ndim == 1:
         output = output[:, None]
     elif output.ndim == 3:
         output = output.mean(dim=1)
@@ -137,6 +158,16 @@ def _table(name: str, output: Any, n_rows: int) -> Tensor:
         output = output.flatten(2).mean(dim=2)
     table: Tensor = output.float()
     return table
+
+
+def _grid(name: str, maps: Tensor, side: int) -> Tensor:
+    if maps.ndim != 4 or not 1 <= side <= min(maps.shape[2:]):
+        raise ValueError(
+            f"layer {name!r}: {side} x {side} parts need maps of at least as many rows "
+            f"and columns, got shape {tuple(maps.shape)}; name it without "
+            f"'{_GRID}{side}', or fewer parts"
+        )
+    return F.adaptive_avg_pool2d(maps, side).flatten(1)
 
 
 def _mean(name: str, calls: list[Tensor]) -> Tensor:
