@@ -12,8 +12,10 @@ import pandas as pd
 from rarecorrect.progress import Progress, ShownProgress
 from rarecorrect.trade_off import trade_off
 from rarecorrect.whole_file import write_whole
+from rarecorrect_tabular.alert_units import counted_as, highest_of_units, units
 from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.desk_options import (
+    ALERT_UNIT,
     NOT_ALL,
     PATH,
     desk_from,
@@ -53,6 +55,7 @@ _DIRECTIONS = {0: "missed frauds", 1: "false alarms"}
     show_default=True,
     help="Share of right decisions changed; repeatable.",
 )
+@ALERT_UNIT
 @click.option("--out", type=PATH, help="The table, as Parquet or CSV.")
 @click.pass_context
 def budgets(
@@ -64,6 +67,7 @@ def budgets(
     model: Path | None,
     alerts: tuple[float, ...],
     damage: tuple[float, ...],
+    alert_unit: str | None,
     out: Path | None,
 ) -> None:  # fmt: skip
     """Say what one more alert a day buys: budgets side by side, to choose from.
@@ -75,7 +79,11 @@ def budgets(
         if out is not None:
             check_ending(out)
         desk, file = desk_from(corrector, model), TransactionFile.open(data)
-        rows, n_left = _scored(desk, file, time, progress)
+        plan = ScorePlan(time=time, all_rows=True, alert_unit=alert_unit)
+        rows, n_left = _scored(desk, file, plan, progress)
+        n_rows = len(rows)
+        if alert_unit is not None:
+            rows = highest_of_units(rows, ["day", "unit", "legacy"], "score")
         table = trade_off(
             desk.corrector.rules_,
             rows["score"],
@@ -88,10 +96,12 @@ def budgets(
         if out is not None:
             write_whole(out, lambda part: write_table(part, table))
     n_days = rows["day"].nunique()
-    click.echo(f"{file.path.name}: {len(rows):,} rows of {n_days} days")
+    click.echo(f"{file.path.name}: {n_rows:,} rows of {n_days} days")
     if n_left:
         click.echo(f"left out: {n_left:,} rows that cannot be scored, or without a day")
     show_table([_cells(row) for row in table.to_dict("records")])
+    if alert_unit is not None:
+        click.echo(f"changes: {counted_as(alert_unit)}")
     level = 100 * desk.corrector.confidence_level
     click.echo(
         f"damages hold for all lines at once ({level:g} % confidence), for cases like "
@@ -102,14 +112,18 @@ def budgets(
 
 
 def _scored(
-    desk: Desk, file: TransactionFile, time: str, progress: Progress
+    desk: Desk, file: TransactionFile, plan: ScorePlan, progress: Progress
 ) -> tuple[pd.DataFrame, int]:
-    """Scores, legacy answers and days of rows that have them; how many have not."""
-    file.check([*desk.columns, time])
+    """Scores, answers, days and units of rows that have them; how many have not."""
+    file.check([*desk.columns, *plan.kept])
+    unit = None if plan.alert_unit is None else f"data: {plan.alert_unit}"
     progress.task(f"scoring {file.path.name}", file.n_blocks or 0)
     parts, n, none = [], 0, np.zeros(0, dtype=bool)
-    for _, rows in scored_blocks(desk, file, ScorePlan(time=time, all_rows=True), none):
-        found = rows[["score", "legacy"]].assign(day=whole_days(rows[f"data: {time}"]))
+    for start, rows in scored_blocks(desk, file, plan, none):
+        found = rows[["score", "legacy"]].assign(
+            day=whole_days(rows[f"data: {plan.time}"]),
+            unit=units(rows, unit, start + np.arange(len(rows))),
+        )
         good = (rows["reason"] == "") & (found["day"] != NO_DAY)
         parts.append(found[good.to_numpy()])
         n += len(rows)

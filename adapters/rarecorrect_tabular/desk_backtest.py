@@ -11,6 +11,7 @@ import pandas as pd
 
 from rarecorrect.metrics import clopper_pearson
 from rarecorrect.progress import Progress
+from rarecorrect_tabular.alert_units import units
 from rarecorrect_tabular.desk_fit import DeskFit, fit_survey
 from rarecorrect_tabular.desk_metrics import (
     average_precision,
@@ -25,7 +26,6 @@ from rarecorrect_tabular.desk_survey import DeskColumns, Survey, survey
 from rarecorrect_tabular.transactions import (
     TransactionFile,
     amounts,
-    units,
     whole_days,
 )
 
@@ -289,7 +289,7 @@ def _judged(
             part = block.iloc[places].reset_index(drop=True)
             rows = decided(desk, part, nothing)
             rows = rows[["legacy", "proposed", "changed", "score"]]
-            rows[_UNIT] = units(block, unit, start)[places]
+            rows[_UNIT] = units(part, unit, start + places)
             if amount is not None:
                 rows[_AMOUNT] = amounts(part[amount])
             found.append(

@@ -18,6 +18,7 @@ from rarecorrect import (
     TrainingRowsWarning,
 )
 from rarecorrect.progress import Progress
+from rarecorrect_tabular.alert_units import highest_of_units, units
 from rarecorrect_tabular.column_encoder import ColumnEncoder
 from rarecorrect_tabular.counters import columns_that_tell_time
 from rarecorrect_tabular.desk_cases import Taught
@@ -25,7 +26,7 @@ from rarecorrect_tabular.desk_model import Desk, DeskModel, flaws_of_numbers
 from rarecorrect_tabular.desk_plan import DIRECTIONS, DeskPlan, Windows, choose_windows
 from rarecorrect_tabular.desk_survey import DeskColumns, Survey, gather, survey
 from rarecorrect_tabular.desk_told import lines_of
-from rarecorrect_tabular.transactions import TransactionFile, units
+from rarecorrect_tabular.transactions import TransactionFile
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
@@ -320,8 +321,8 @@ def _traffic(
         rows = np.flatnonzero(recent[start : start + len(block)])
         if rows.size == 0:
             continue
-        whose = units(block, unit, start)[rows]
         part, flaws = desk.readable(block.iloc[rows].reset_index(drop=True))
+        whose = units(part, unit, start + rows)
         part = part.assign(**{_DAY: found.day[start + rows], _UNIT: whose})
         part[_SCORE] = -np.inf
         good = np.flatnonzero(flaws == "")
@@ -332,23 +333,13 @@ def _traffic(
         part = part.iloc[good]
         kept = pd.concat([kept, part]) if len(kept) else part
         if unit is not None:
-            kept = _top_of_units(kept)
+            kept = highest_of_units(kept, [_DAY, _UNIT], _SCORE)
         if len(kept) > _MOST_TRAFFIC:
             kept = _top_of_days(kept, plan.cap + 1)
     return kept[desk.columns].reset_index(drop=True), kept[_DAY].to_numpy()
 
 
 _DAY, _SCORE, _UNIT = "day of this row", "score of this row", "whose row this is"
-
-
-def _top_of_units(rows: pd.DataFrame) -> pd.DataFrame:
-    """Of each customer and day the row that is an alert first, if any is.
-
-    More than ``cap`` customers have an alert iff the ``(cap + 1)``-th largest of these
-    scores lies above the threshold: a certificate of such rows counts customers.
-    """
-    ordered = rows.sort_values(_SCORE, ascending=False, kind="stable")
-    return ordered.drop_duplicates([_DAY, _UNIT]).sort_index(kind="stable")
 
 
 def _top_of_days(rows: pd.DataFrame, most: int) -> pd.DataFrame:

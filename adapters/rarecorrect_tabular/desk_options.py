@@ -44,6 +44,9 @@ DETECTORS: dict[str, Callable[[], Any]] = {
 }
 _Command = Callable[..., Any]
 
+ALERT_UNIT = click.option(
+    "--alert-unit", help="Column: customer, say; one alert a day each."
+)
 _OPTIONS = (
     click.option("--data", type=PATH, required=True, help="Parquet or CSV."),
     click.option("--label", required=True, help="Column: 1 fraud, 0 none, or empty."),
@@ -77,7 +80,7 @@ _OPTIONS = (
         "--alert-budget",
         help="25/day, or a share of traffic; the last day counts as a whole one.",
     ),
-    click.option("--alert-unit", help="Column: customer, say; one alert a day each."),
+    ALERT_UNIT,
     click.option("--value", help="Column: amount at stake, inside every score."),
     click.option(
         "--raise-only", "direction", flag_value="raise", default="raise",

@@ -18,6 +18,7 @@ import pandas as pd
 
 from rarecorrect.progress import Progress
 from rarecorrect.whole_file import write_whole
+from rarecorrect_tabular.alert_units import counted_as, units, within_cap
 from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.transactions import (
     NO_DAY,
@@ -50,6 +51,9 @@ class ScorePlan:
     daily_cap : int or None
         Of each day's new alerts, the highest stay; the others keep the legacy answer.
         Needs `time`.
+    alert_unit : str or None
+        Column of the customer, say: several alerts of one on one day count as one, and
+        stay together; a row without one is a customer of its own.
     value : str or None
         Column with the amount at stake.  The order under the cap is then ``score +
         log(value)``; not for correctors that have it in the score already.
@@ -62,6 +66,7 @@ class ScorePlan:
     shadow: bool = False
     all_rows: bool = False
     daily_cap: int | None = None
+    alert_unit: str | None = None
     value: str | None = None
     jobs: int = 2
 
@@ -73,11 +78,17 @@ class ScorePlan:
         if self.value is not None and self.daily_cap is None:
             raise ValueError("a value orders the rows under a daily cap: set one")
         ours = {*_OURS, "changed", "would_change", "corrected"}
-        if taken := sorted(ours & {self.id, self.time, self.value} - {None}):
+        if taken := sorted(ours.intersection(self.kept)):
             raise ValueError(
                 f"column {taken[0]!r} has the name of a column that is written: "
                 "rename it"
             )
+
+    @property
+    def kept(self) -> list[str]:
+        """Columns that are written as they are in the file."""
+        named = (self.id, self.time, self.alert_unit, self.value)
+        return list(dict.fromkeys(name for name in named if name is not None))
 
 
 @dataclass(slots=True)
@@ -139,9 +150,11 @@ class Tally:
             f"{self.cleared:,} {would}cleared"
         ]
         if plan.daily_cap is not None:
+            cap = f"{plan.daily_cap:,} a day"
+            if plan.alert_unit is not None:
+                cap += f" ({counted_as(plan.alert_unit)})"
             told.append(
-                f"{self.over_cap:,} new alerts beyond {plan.daily_cap:,} a day keep "
-                "the legacy answer"
+                f"{self.over_cap:,} new alerts beyond {cap} keep the legacy answer"
             )
         for reason, n in self.reasons.most_common():
             told.append(f"not scored, legacy answer kept: {reason} ({n:,} rows)")
@@ -177,13 +190,17 @@ def score_file(
     """
     progress, tally = progress or Progress(), Tally()
     check_ending(out)
+    if plan.alert_unit is not None and plan.daily_cap is None:
+        raise ValueError(
+            f"alerts are counted by {plan.alert_unit!r} only under a daily cap: set one"
+        )
     weighed = desk.corrector.value
     if plan.value is not None and weighed is not None:
         raise ValueError(
             f"this corrector has log({weighed}) in every score already: leave --value "
             "out"
         )
-    file.check([*desk.columns, plan.id, plan.time, plan.value])
+    file.check([*desk.columns, *plan.kept])
     progress.start(f"reading {file.path.name}")
     again = repeated_ids(file, plan.id)
     dropped = over_cap(desk, file, plan, again, progress)
@@ -211,7 +228,6 @@ def scored_blocks(
     file: TransactionFile,
     plan: ScorePlan,
     again: npt.NDArray[np.bool_],
-    extra: tuple[str, ...] = (),
 ) -> Iterator[tuple[int, pd.DataFrame]]:
     """Yield what is done with every row, block by block.
 
@@ -222,17 +238,15 @@ def scored_blocks(
     plan : ScorePlan
     again : ndarray of bool
         Rows whose id was seen before, of all rows, or of length 0.
-    extra : tuple of str
-        Columns to hand on.
 
     Yields
     ------
     start : int
     rows : DataFrame
         ``legacy``, ``proposed``, ``changed``, ``rule``, ``score``, ``tail_rank``,
-        ``reason``, and the columns that `plan` and `extra` name.
+        ``reason``, and the columns that `plan` names.
     """
-    kept = [c for c in (plan.id, plan.time, plan.value, *extra) if c is not None]
+    kept, texts = plan.kept, [plan.id, plan.alert_unit]
     jobs: deque[tuple[int, Future[pd.DataFrame]]] = deque()
 
     def scored(block: pd.DataFrame, known: npt.NDArray[np.bool_]) -> pd.DataFrame:
@@ -240,7 +254,7 @@ def scored_blocks(
         return found.assign(**{_beside(name): block[name] for name in kept})
 
     with ThreadPoolExecutor(plan.jobs) as pool:
-        for start, block in file.blocks([*desk.columns, *kept], texts=[plan.id]):
+        for start, block in file.blocks([*desk.columns, *kept], texts=texts):
             known = again[start : start + len(block)]
             jobs.append((start, pool.submit(scored, block, known)))
             if len(jobs) > plan.jobs:
@@ -332,19 +346,22 @@ def over_cap(
         order = alerts["score"].to_numpy()
         if plan.value is not None:
             order = order + _log_amount(alerts[_beside(plan.value)])
-        days = whole_days(times) if len(times) else np.empty(0, np.int64)
-        parts.append(
-            pd.DataFrame({"place": start + alerts.index, "day": days, "order": order})
-        )
+        places = start + alerts.index.to_numpy()
+        unit = None if plan.alert_unit is None else _beside(plan.alert_unit)
+        found = {
+            "place": places,
+            "day": whole_days(times) if len(times) else np.empty(0, np.int64),
+            "unit": units(alerts, unit, places),
+            "order": order,
+        }
+        parts.append(pd.DataFrame(found))
         progress.step(f"{start + len(rows):,} rows")
     if not parts:
         raise ValueError(f"{file.path.name!r} has no rows")
     alerts = pd.concat(parts, ignore_index=True)
-    ranked = alerts.sort_values("order", ascending=False, kind="stable")
-    beyond = ranked.groupby("day", sort=False).cumcount() >= plan.daily_cap
     # nobody knows which day's cap a row without a time would count against
-    beyond |= ranked["day"] == NO_DAY
-    return np.sort(ranked.loc[beyond, "place"].to_numpy(dtype=np.intp))
+    stays = within_cap(alerts, plan.daily_cap) & (alerts["day"] != NO_DAY)
+    return alerts.loc[~stays, "place"].to_numpy(dtype=np.intp)
 
 
 def _untouched(legacy: npt.NDArray[np.int64], reason: Array) -> pd.DataFrame:
@@ -365,8 +382,7 @@ def _drop(rows: pd.DataFrame, dropped: npt.NDArray[np.intp], start: int) -> None
 
 def _shown(rows: pd.DataFrame, plan: ScorePlan) -> pd.DataFrame:
     """Columns as they are written; in shadow, decisions are those of the model."""
-    kept = [c for c in (plan.id, plan.time, plan.value) if c is not None]
-    table = {name: rows[_beside(name)] for name in dict.fromkeys(kept)}
+    table = {name: rows[_beside(name)] for name in plan.kept}
     table["legacy"] = rows["legacy"]
     table["corrected"] = rows["legacy" if plan.shadow else "proposed"]
     changed = rows["changed"]

@@ -6,6 +6,7 @@ import warnings
 
 import numpy as np
 
+from rarecorrect_tabular.alert_units import counted_as
 from rarecorrect_tabular.desk_cases import MOST_ERRORS, Taught
 from rarecorrect_tabular.desk_plan import DeskPlan, Windows
 from rarecorrect_tabular.desk_survey import DeskColumns, Survey
@@ -104,8 +105,7 @@ def _windows(
             )
         lines.append(("alert budget", told))
     if columns.alert_unit is not None:
-        told = f"several of one {columns.alert_unit} on one day count as one"
-        lines.append(("alerts", told))
+        lines.append(("alerts", counted_as(columns.alert_unit)))
     return lines
 
 

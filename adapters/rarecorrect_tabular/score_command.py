@@ -7,7 +7,13 @@ from pathlib import Path
 import click
 
 from rarecorrect.progress import ShownProgress
-from rarecorrect_tabular.desk_options import NOT_ALL, PATH, desk_from, plainly
+from rarecorrect_tabular.desk_options import (
+    ALERT_UNIT,
+    NOT_ALL,
+    PATH,
+    desk_from,
+    plainly,
+)
 from rarecorrect_tabular.desk_score import ScorePlan, score_file
 from rarecorrect_tabular.transactions import TransactionFile
 
@@ -22,6 +28,7 @@ from rarecorrect_tabular.transactions import TransactionFile
 @click.option("--shadow", is_flag=True, help="Only say what would be changed.")
 @click.option("--all", "all_rows", is_flag=True, help="Write unchanged rows too.")
 @click.option("--daily-cap", type=int, help="New alerts a day, the highest ones.")
+@ALERT_UNIT
 @click.option("--value", help="Column: amount at stake, for the order under the cap.")
 @click.option(
     "--jobs",
@@ -43,6 +50,7 @@ def score(
     shadow: bool,
     all_rows: bool,
     daily_cap: int | None,
+    alert_unit: str | None,
     value: str | None,
     jobs: int,
 ) -> None:
@@ -51,7 +59,16 @@ def score(
     Exit code 1: the output is there, but some rows could not be scored.
     """
     with plainly(), ShownProgress() as progress:
-        plan = ScorePlan(id, time, shadow, all_rows, daily_cap, value, jobs)
+        plan = ScorePlan(
+            id=id,
+            time=time,
+            shadow=shadow,
+            all_rows=all_rows,
+            daily_cap=daily_cap,
+            alert_unit=alert_unit,
+            value=value,
+            jobs=jobs,
+        )
         file = TransactionFile.open(data)
         desk = desk_from(corrector, model)
         tally = score_file(desk, file, out, plan, progress)

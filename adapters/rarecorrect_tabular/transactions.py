@@ -419,33 +419,6 @@ def hashed(column: pd.Series[Any]) -> npt.NDArray[np.uint64]:
     return pd.util.hash_array(texts, categorize=False)
 
 
-def units(rows: pd.DataFrame, name: str | None, start: int) -> npt.NDArray[np.uint64]:
-    """Who an alert is counted for: the value of a column or, without it, the row.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    name : str or None
-        Column of the customer, say; a row without one is a unit of its own.
-    start : int
-        Place of the first row.
-
-    Returns
-    -------
-    ndarray of uint64
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"customer": ["a", "a", None, None]})
-    >>> np.unique(units(rows, "customer", 0)).size, np.unique(units(rows, None, 0)).size
-    (3, 4)
-    """
-    places = np.arange(start, start + len(rows), dtype=np.uint64)
-    if name is None:
-        return places
-    return np.where(rows[name].isna(), places, hashed(rows[name]))
-
-
 def repeated_ids(file: TransactionFile, name: str | None) -> npt.NDArray[np.bool_]:
     """Rows whose id an earlier row has; rows without an id are never among them.
 

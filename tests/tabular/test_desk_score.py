@@ -280,6 +280,33 @@ def test_under_a_cap_the_highest_of_each_day_stay(
     assert f"{dropped.sum()} new alerts beyond 2 a day" in done.output
 
 
+def test_alerts_of_one_customer_are_one_under_a_cap(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two customers a day keep all of their alerts; a row without one is its own."""
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 500)
+    rows = desk.today.sample(frac=1, random_state=1).reset_index(drop=True)
+    trace = desk.corrector.trace(rows[READ])
+    alerts = rows[trace["changed"]].index
+    few = np.random.default_rng(0).integers(0, 4, len(rows))
+    rows["whose"] = pd.Series([f"0{n}" for n in few], dtype=object)
+    rows.loc[alerts[:3], "whose"] = None
+    more = ["--time", "time", "--daily-cap", "2", "--all", "--alert-unit", "whose"]
+    done, found = desk.score(rows, *more, ending="csv", out="a.parquet")
+    assert done.exit_code == 0, done.output
+    named = rows["whose"].where(rows["whose"].notna(), rows.index.astype(str))
+    kept = set()
+    for _, day in rows.loc[alerts].groupby(rows["day"]):
+        ranked = trace["score"][day.index].sort_values(ascending=False)
+        first = list(dict.fromkeys(named[ranked.index]))[:2]
+        kept |= {place for place in ranked.index if named[place] in first}
+    assert set(np.flatnonzero(found["changed"])) == kept
+    assert 12 < len(kept) < len(alerts)  # six days, and more than one of a customer
+    assert found["whose"].dropna().tolist() == rows["whose"].dropna().tolist()
+    words = f"{len(alerts) - len(kept)} new alerts beyond 2 a day (several of one whose"
+    assert words in done.output
+
+
 def test_values_change_who_stays(desk: Desk) -> None:
     more = ["--time", "time", "--daily-cap", "1", "--id", "transaction_id"]
     plain = desk.score(desk.today, *more)[1]
@@ -292,6 +319,7 @@ def test_values_change_who_stays(desk: Desk) -> None:
     [
         (["--daily-cap", "2"], "a daily cap of 2 needs the time"),
         (["--value", "amount"], "a value orders the rows under a daily cap"),
+        (["--alert-unit", "day"], "by 'day' only under a daily cap"),
         (["--id", "score"], "has the name of a column that is written"),
         (["--id", "nobody"], "no column 'nobody'"),
     ],
@@ -426,3 +454,28 @@ def test_budgets_are_laid_side_by_side(desk: Desk) -> None:
     spoilt("amount", np.nan)(desk.today, [0]).to_parquet(data)
     done = desk.run("budgets", data, out, *more)
     assert done.exit_code == 1 and "left out: 1 rows" in done.output, done.output
+
+
+def test_budgets_count_customers_where_their_alerts_are_one(
+    desk: Desk, tmp_path: Path
+) -> None:
+    rows = desk.today.assign(whose=np.arange(len(desk.today)) % 3)
+    data, out = tmp_path / "today.parquet", tmp_path / "table.csv"
+    rows.to_parquet(data)
+    more = ["--time", "time", "--alerts", "2", "--damage", "0.02"]
+    done = desk.run("budgets", data, out, *more, "--alert-unit", "whose")
+    assert done.exit_code == 0, done.output
+    words = "changes: several of one whose on one day count as one"
+    assert words in done.output and "3,000 rows of 6 days" in done.output
+    table = pd.read_csv(out).set_index("budget")
+    trace = desk.corrector.trace(rows[READ])
+    for line in table.itertuples():
+        above = rows[trace["score"].to_numpy() > line.threshold]
+        customers = above.groupby("day")["whose"].nunique()
+        assert line.changes_a_day == pytest.approx(customers.sum() / 6)
+        assert line.most_changes == customers.max()
+    desk.run("budgets", data, out, *more)
+    by_row = pd.read_csv(out).set_index("budget")
+    assert table.loc["2/day", "threshold"] < by_row.loc["2/day", "threshold"]
+    same = table.loc["in force", "damage_at_most"]
+    assert same == by_row.loc["in force", "damage_at_most"]
