@@ -105,10 +105,21 @@ def budgets(
     level = 100 * desk.corrector.confidence_level
     click.echo(
         f"damages hold for all lines at once ({level:g} % confidence), for cases like "
-        "the calibration rows; errors caught are estimated from those left out"
+        f"the calibration rows; errors caught {_how_caught(desk, table)}"
     )
     if n_left:
         ctx.exit(NOT_ALL)
+
+
+def _how_caught(desk: Desk, table: pd.DataFrame) -> str:
+    if table["caught"].notna().any():
+        return "are estimated from those left out"
+    if (value := desk.corrector.value) is not None:
+        return (
+            f"are not known: log({value}) is part of every score, and the amounts of "
+            "errors are not kept; `tabular backtest` measures them"
+        )
+    return "are not known: none could be left out"
 
 
 def _scored(

@@ -426,6 +426,12 @@ def test_amounts_in_the_score_reach_files_and_cap(desk: Desk, tmp_path: Path) ->
     ]  # fmt: skip
     done = CliRunner().invoke(tabular, score)
     assert done.exit_code == 0, done.output
+    asked = ["budgets", "--corrector", str(out), "--data", str(today), "--time", "time"]
+    done = CliRunner().invoke(tabular, asked)
+    words = " ".join(done.output.split())
+    assert done.exit_code == 0 and "nan" not in words.lower(), words
+    assert "errors caught are not known: log(amount) is part of every score" in words
+    assert "estimated" not in words
     done = CliRunner().invoke(tabular, [*score, "--value", "amount"])
     assert done.exit_code == 2 and "in every score already" in done.output
     other = str(tmp_path / "other.rarecorrect")
