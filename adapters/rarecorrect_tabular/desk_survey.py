@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -261,6 +262,8 @@ def gather(
     columns: list[str],
     rows: npt.NDArray[np.intp],
     progress: Progress | None = None,
+    *,
+    texts: Iterable[str] = (),
 ) -> pd.DataFrame:
     """Rows of a file by their places.
 
@@ -271,20 +274,21 @@ def gather(
     rows : ndarray of int
         Rising.
     progress : Progress, optional
+    texts : iterable of str
+        As in :meth:`~rarecorrect_tabular.transactions.TransactionFile.blocks`.
 
     Returns
     -------
     DataFrame
     """
-    progress, found = progress or Progress(), []
+    progress, found, none = progress or Progress(), [], pd.DataFrame(columns=columns)
     progress.start(f"reading {rows.size:,} rows of {file.path.name}")
-    for start, block in file.blocks(columns):
+    for start, block in file.blocks(columns, texts=texts):
+        none = block.iloc[:0]
         first, last = np.searchsorted(rows, [start, start + len(block)])
         if last > first:
             found.append(block.iloc[rows[first:last] - start])
-    return (
-        pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=columns)
-    )
+    return pd.concat(found, ignore_index=True) if found else none
 
 
 def _block(

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from rarecorrect.progress import ShownProgress
@@ -18,6 +19,7 @@ from rarecorrect_tabular.desk_options import (
     scorable,
     write_table,
 )
+from rarecorrect_tabular.desk_survey import gather
 from rarecorrect_tabular.transactions import (
     TransactionFile,
     binary_labels,
@@ -57,8 +59,9 @@ def review_list(
         desk = desk_from(corrector, model)
         file.check(desk.columns)
         progress.start(f"reading {file.path.name}")
-        # what no rule reads is written as it came
-        rows = file.rows(file.columns, texts={*file.columns} - {*desk.columns})
+        outcome = [] if label is None else [label]
+        aside = {*outcome} - {*desk.columns}
+        rows = file.rows([*desk.columns, *outcome], texts=aside)
         known = np.full(len(rows), np.nan)
         if label is not None:
             known = binary_labels(rows[label])
@@ -66,7 +69,7 @@ def review_list(
         good = scorable(file.path.name, reasons)
         todo = desk.corrector.label_next(readable.iloc[good], known[good])
         places = good[todo.rows]
-        wanted = rows.iloc[places].assign(row=places)
+        wanted = _as_they_came(file, rows[desk.columns], places).assign(row=places)
         write_whole(out, lambda part: write_table(part, wanted))
     asked = f"{todo.rows.size:,} rows to review" if todo.rows.size else "nothing to do"
     click.echo(f"{asked}: {todo.reason}")
@@ -75,3 +78,16 @@ def review_list(
     click.echo(str(out))
     if good.size < len(rows):
         ctx.exit(NOT_ALL)
+
+
+def _as_they_came(
+    file: TransactionFile, read: pd.DataFrame, places: npt.NDArray[np.intp]
+) -> pd.DataFrame:
+    """Some rows with all columns; those that no rule reads are not kept for others."""
+    texts = [name for name in file.columns if name not in read]
+    rising = np.sort(places)
+    found = gather(file, list(file.columns), rising, texts=texts)
+    found = found.iloc[np.searchsorted(rising, places)].reset_index(drop=True)
+    # a hole in another row makes fractions of whole numbers
+    kept = read.iloc[places].reset_index(drop=True)
+    return found.assign(**{str(name): kept[name] for name in kept})

@@ -389,6 +389,37 @@ def test_a_list_to_review_names_rows_as_the_file_does(
     assert len(found["case"]) > 10
 
 
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_list_to_review_keeps_only_what_rules_read(
+    desk: Desk, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Byte for byte the list that comes from the whole file in memory."""
+    monkeypatch.setattr(transactions, "BLOCK_ROWS", 300)
+    recent = cards(1000, 30, 2)
+    recent["customer_count_1d"] = recent["customer_count_1d"].round().astype("Int64")
+    recent["case"] = [f"{i:06d}" for i in range(1000)]
+    recent["branch"] = pd.array(np.where(np.arange(1000) % 7, 5, None), dtype="Int64")
+    data, out = tmp_path / f"recent.{ending}", tmp_path / f"todo.{ending}"
+    recent.to_csv(data, index=False) if ending == "csv" else recent.to_parquet(data)
+    file, asked = TransactionFile.open(data), []
+    whole = file.rows(file.columns, texts={*file.columns} - {*READ})
+    read = TransactionFile.rows
+
+    def rows(self: TransactionFile, columns: Any, **more: Any) -> pd.DataFrame:
+        asked.append(set(columns))
+        return read(self, columns, **more)
+
+    monkeypatch.setattr(TransactionFile, "rows", rows)
+    done = desk.run("review-list", data, out)
+    assert done.exit_code == 0 and asked == [{*READ}], done.output
+    places = load(desk.folder / "fix.rarecorrect").label_next(whole[READ]).rows
+    assert places.size > 10
+    writer = transactions.TableWriter(tmp_path / f"whole.{ending}")
+    writer.write(whole.iloc[places].assign(row=places))
+    writer.close()
+    assert out.read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
+
+
 def test_a_list_to_review_replaces_no_column(desk: Desk, tmp_path: Path) -> None:
     data = tmp_path / "recent.parquet"
     desk.today.assign(row=7).to_parquet(data)
