@@ -9,13 +9,16 @@ same markers.
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from html import escape, unescape
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -92,6 +95,7 @@ def in_browser(tmp_path: Path) -> Callable[[Path], tuple[str, str]]:
                 "--headless",
                 "--no-sandbox",
                 "--disable-gpu",
+                "--hide-scrollbars",
                 "--disable-background-networking",
                 "--enable-logging=stderr",
                 f"--user-data-dir={tmp_path / 'profile'}",
@@ -112,6 +116,56 @@ def in_browser(tmp_path: Path) -> Callable[[Path], tuple[str, str]]:
         return run.stdout, "\n".join(complaints)
 
     return opened
+
+
+@pytest.fixture
+def on_a_phone(
+    tmp_path: Path, in_browser: Callable[[Path], tuple[str, str]]
+) -> Callable[[str], dict[str, Any]]:
+    """From a page to what a phone, 390 px wide, shows of it.
+
+    A window cannot be that narrow, a frame in it can: it is measured from outside, so
+    that the page runs as it is.
+    """
+    frame = """<iframe width="390" height="844" srcdoc="{page}"></iframe><script>
+      onload = () => {
+        const inside = document.querySelector("iframe").contentDocument;
+        inside.querySelectorAll("details").forEach((one) => { one.open = true; });
+        const result = {
+          width: inside.documentElement.scrollWidth, cut: [], small: [], over: [] };
+        inside.querySelectorAll("svg[role=img]").forEach((svg) => {
+          const whole = svg.getBoundingClientRect();
+          const scale = whole.width / svg.viewBox.baseVal.width;
+          const seen = [];
+          svg.querySelectorAll("text").forEach((text) => {
+            const box = text.getBoundingClientRect(), words = text.textContent;
+            const size = parseFloat(getComputedStyle(text).fontSize) * scale;
+            const cut = box.left < whole.left - 1 || box.right > whole.right + 1;
+            if (cut) result.cut.push(words);
+            if (size < 10) result.small.push(words);
+            if (seen.some((o) => box.left < o.right && o.left < box.right &&
+                box.top + 3 < o.bottom && o.top < box.bottom - 3)) {
+              result.over.push(words);
+            }
+            seen.push(box);
+          });
+        });
+        const out = document.createElement("pre");
+        out.id = "result"; out.textContent = JSON.stringify(result);
+        document.body.append(out);
+      };
+    </script>"""
+
+    def shown(page: str) -> dict[str, Any]:
+        file = tmp_path / "phone.html"
+        text = frame.replace("{page}", escape(page))
+        file.write_text(f"<!doctype html>{text}", encoding="utf-8")
+        found = re.search(r'<pre id="result">(.*?)</pre>', in_browser(file)[0], re.S)
+        assert found is not None
+        result: dict[str, Any] = json.loads(unescape(found[1]))
+        return result
+
+    return shown
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ from rarecorrect.plot import (
     SeparabilityDisplay,
 )
 from rarecorrect.report._numbers import share
-from rarecorrect.report._svg import Frame, nice_ticks, text
+from rarecorrect.report._svg import Frame, nice_ticks, shorter, text
 
 _MOST_POINTS = 400
 _MOST_ROWS = 40
@@ -59,7 +59,8 @@ def damage(shown: DamageDisplay, what: str = "changed") -> str:
         (v for v in (shown.high[0], *shown.promised[:n]) if v > 0), default=1
     )
     top = min(top, narrow) or 1.0
-    frame = Frame((0.0, top), (0.0, n), height=_ROW * n + 66, left=150, top=8)
+    left = 24 + 11 * max(len(shorter(name)) for name in shown.names[:n])
+    frame = Frame((0.0, top), (0.0, n), height=_ROW * n + 66, left=left, top=8)
     parts = [_upright_grid(frame, nice_ticks(0.0, top))]
     parts.append(frame.below(_shares(nice_ticks(0.0, top)), f"right decisions {what}"))
     for i in range(n):
@@ -87,7 +88,7 @@ def alerts(shown: AlertBudgetDisplay) -> str:
             f'<line class="promise" x1="{frame.left}" x2="{right}" y1="{y}" y2="{y}"/>'
         )
         parts.append(text(right, y - 6, f"cap {shown.cap:,} a day", "tick end ink"))
-    every = max(1, math.ceil(n / 6))
+    every = math.ceil(n / 4) or 1  # four dates are what a phone has room for
     days = [(i + 0.5, str(shown.days[i])) for i in range(0, n, every)]
     parts.append(frame.below(days, "day"))
     told = f"Alerts of {n:,} days, at most {most:,}"

@@ -12,7 +12,7 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float64]
 
 _STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
-_LONGEST_LABEL = 22
+_LONGEST_LABEL = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,11 +91,16 @@ def text(x: float, y: float, words: str, style: str) -> str:
     """Words at a place, short; all of them where a pointer rests."""
     if not words:
         return ""
-    short, title = words, ""
-    if len(words) > _LONGEST_LABEL:
-        short = words[: _LONGEST_LABEL - 1] + "\N{HORIZONTAL ELLIPSIS}"
-        title = f"<title>{escape(words)}</title>"
+    short = shorter(words)
+    title = f"<title>{escape(words)}</title>" if short != words else ""
     return f'<text class="{style}" x="{x:g}" y="{y:g}">{title}{escape(short)}</text>'
+
+
+def shorter(words: str) -> str:
+    """As many letters as there is room for."""
+    if len(words) <= _LONGEST_LABEL:
+        return words
+    return words[: _LONGEST_LABEL - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
 def nice_ticks(low: float, high: float, about: int = 4) -> FloatArray:

@@ -405,6 +405,15 @@ def test_a_browser_draws_every_chart_and_sorts_every_table(small, tmp_path, in_b
 
 
 @pytest.mark.needs_browser
+def test_a_phone_shows_it_whole(small, hostile, on_a_phone):
+    """Nothing scrolls sideways but tables; words of charts are whole and legible."""
+    days = pd.Timestamp("2026-01-01") + pd.to_timedelta(small.days, "D")
+    known = html(small.corrector, small.X, small.y, time=days)
+    for page in (known, html(hostile.corrector, hostile.X, hostile.y, title=HOSTILE)):
+        assert on_a_phone(page) == {"width": 390, "cut": [], "small": [], "over": []}
+
+
+@pytest.mark.needs_browser
 def test_a_browser_runs_nothing_that_a_name_says(hostile, tmp_path, in_browser):
     file = tmp_path / "report.html"
     html(hostile.corrector, hostile.X, hostile.y, title=HOSTILE, path=file)

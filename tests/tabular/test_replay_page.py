@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -250,6 +251,12 @@ def test_a_browser_shows_it_without_an_error(
     # the script ran: it shows the controls and tells the last day
     assert re.search(r"Day 80\. Money lost so far: model as it is 8,421", document)
     assert complaints == ""
+
+
+@pytest.mark.needs_browser
+def test_a_phone_shows_it_whole(on_a_phone: Callable[[str], dict[str, Any]]) -> None:
+    text = page(result(name=HOSTILE))
+    assert on_a_phone(text) == {"width": 390, "cut": [], "small": [], "over": []}
 
 
 def test_what_the_report_says_of_the_errors_is_told_where_it_changes() -> None:
