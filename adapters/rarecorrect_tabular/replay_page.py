@@ -177,7 +177,11 @@ def _recall(replay: Replay) -> str:
         Line(STYLES[name], middles, [week.recall[name] for week in found], dots=True)
         for name in replay.curves
     ]
-    title = "Share of the new type caught, week by week; see the table below"
+    told = ", ".join(
+        f"{WORDS[name]} " + " and ".join(share(found[i].recall[name]) for i in (0, -1))
+        for name in replay.curves
+    )
+    title = f"Share of the new type caught; in the first and the last week: {told}"
     return _legend(*replay.curves) + _chart(replay, title, 1.0, lines, percent=True)
 
 

@@ -40,7 +40,8 @@ while (todo := corrector.label_next(recent, known)).rows.size:
 corrector.certify(recent, known)
 print(corrector.rules_.certificate())
 print("asked for", *map(len, asked), "rows")
-print(f"{sum(map(len, asked)):,} of {len(recent):,} rows had to be labelled")
+labelled = sum(map(len, asked))
+print(f"{labelled:,} of {len(recent):,} rows had to be labelled")
 
 # %%
 # The first rows are a random sample, which says how often the model is right.  The
@@ -54,7 +55,7 @@ for number, rows in enumerate(asked, start=1):
     ax.scatter(at, heights, s=14, marker="|", color="#2471a3")
 ax.axvline(corrector.rules_.threshold(), color="k", linestyle=":", label="threshold")
 ax.set(
-    title="What was labelled",
+    title=f"{labelled:,} of {len(recent):,} labelled: at random, then from the top",
     xlabel="score: how wrong a decision looks",
     ylabel="request",
     yticks=range(1, len(asked) + 1),

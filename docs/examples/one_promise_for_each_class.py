@@ -62,7 +62,7 @@ for place, (name, corrector) in enumerate(forms.items()):
     ax.bar(np.arange(3) + 0.25 * place, damage(corrector), 0.22, label=label)
 ax.axhline(0.01, color="k", linestyle=":", linewidth=1)
 ax.set(
-    title="Harm, by class",
+    title="Harm by class, and the 1 % promised for all",
     xticks=np.arange(3) + 0.25,
     xticklabels=["class 0", "class 1", "class 2"],
     ylabel="right decisions changed",

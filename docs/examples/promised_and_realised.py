@@ -84,7 +84,12 @@ for name, table, color in forms:
     bars = np.abs(table[["low", "high"]].to_numpy().T - table["damage"].to_numpy())
     ax.errorbar(table["week"], table["damage"], bars, label=name, color=color, fmt="o-")
 ax.axhline(0.01, color="k", linestyle=":", label="promised")
-ax.set(title="Right decisions changed", xlabel="day", ylabel="share", ylim=(0, None))
+ax.set(
+    title="Right decisions changed, week by week, and what was promised",
+    xlabel="day",
+    ylabel="share",
+    ylim=(0, None),
+)
 ax.legend()
 for name, table, _ in forms:
     over = (table["low"] > 0.01).sum()

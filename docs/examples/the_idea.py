@@ -40,7 +40,7 @@ def draw(ax, title, changed=None):
 
 
 figure, ax = plt.subplots(figsize=(5, 4.2), layout="constrained")
-draw(ax, "The model in service")
+draw(ax, "The model in service: a new kind on its line")
 
 # %%
 # The corrector finds a direction in which errors stand apart from right decisions.
@@ -60,7 +60,12 @@ bins = np.linspace(score.min(), score.max(), 60)
 ax.hist(score[3000:4000], bins, color="0.65", label="usual")
 ax.hist(score[4005:], bins, color="#c0392b", alpha=0.7, label="new kind")
 ax.axvline(corrector.rules_.threshold(), color="k", label="certified threshold")
-ax.set(title="How wrong a decision looks", xlabel="score", ylabel="cases", yscale="log")
+ax.set(
+    title="Scores: usual cases low, the new kind high",
+    xlabel="score",
+    ylabel="cases",
+    yscale="log",
+)
 ax.legend()
 
 # %%
@@ -74,7 +79,7 @@ print(corrector.rules_.certificate())
 
 changed = unused[found["changed"].to_numpy()[unused]]
 figure, ax = plt.subplots(figsize=(5, 4.2), layout="constrained")
-draw(ax, "The corrected model", changed)
+draw(ax, "The corrected model: the new kind decided anew", changed)
 
 # %%
 # How much is repaired for how much harm, at every threshold that one could have chosen.
@@ -92,7 +97,7 @@ ax.plot(100 * (1 - retention), 100 * gain, color="#2471a3", drawstyle="steps-pos
 ax.plot(100 * broken, 100 * repaired, "ko", label="the certified threshold")
 ax.axvline(1, color="k", linestyle=":", label="budget")
 ax.set(
-    title="Repaired against broken",
+    title=f"{repaired:.0%} repaired for {broken:.1%} broken",
     xlabel="right decisions changed, %",
     ylabel="new kind repaired, %",
     xlim=(-0.1, 4),

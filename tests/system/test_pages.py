@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,19 @@ def test_a_page_shows_what_its_code_prints(
     failed, tried = doctest.testfile(str(PAGES / name), module_relative=False)
     assert tried > 2
     assert failed == 0
+
+
+def test_every_picture_says_what_it_shows() -> None:
+    """For whoever does not see it: in words, not in one."""
+    pages = [PAGES.parent / "README.md", *PAGES.rglob("*.md")]
+    found = [
+        (str(page.relative_to(PAGES.parent)), words)
+        for page in pages
+        if not {"_build", "gallery"} & set(page.parts)
+        for words in re.findall(r"!\[([^\]]*)\]\(", page.read_text())
+    ]
+    assert len(found) > 5
+    assert [page for page, words in found if len(words.split()) < 6] == []
 
 
 def test_every_page_with_code_is_run() -> None:
