@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-WIDTH, HEIGHT = 640, 250
-LEFT, RIGHT, TOP, BOTTOM = 72, 20, 16, 34
-
-_INNER = WIDTH - LEFT - RIGHT
-_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
+from rarecorrect.report._svg import Frame, nice_ticks
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,48 +68,44 @@ def chart(
     str
         One ``<svg>``.
     """
-    ticks = nice_ticks(max(top, limit or 0.0))
-    frame = _Frame(days, float(ticks[-1]))
-    parts = [frame.level(float(v), number(float(v), percent)) for v in ticks]
-    parts += [frame.day_tick(day) for day in _day_ticks(days)]
-    parts += [frame.event(day) for day in dict.fromkeys(events)]
+    top = max(top, limit or 0.0, 1e-9)
+    ticks = nice_ticks(0.0, top).tolist()
+    if ticks[-1] < top:
+        ticks.append(ticks[-1] + ticks[1])
+    frame = frame_of(days, ticks[-1])
+    parts = [
+        frame.levels((v, number(v, percent)) for v in ticks),
+        frame.below(_day_ticks(days)),
+        *(frame.upright(day, "event") for day in dict.fromkeys(events)),
+    ]
     if limit is not None:
-        y = frame.y(limit)
-        parts.append(
-            f'<line class="cap" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-        )
-    parts += [frame.line(line) for line in lines]
-    parts += [frame.mark(*mark) for mark in marks]
+        parts.append(frame.level(limit, "cap"))
+    parts += [_line(frame, line) for line in lines]
+    parts += [_mark(frame, *mark) for mark in marks]
     parts.append(
-        f'<rect class="curtain" x="{WIDTH - RIGHT}" y="{TOP - 8}" width="0" '
-        f'height="{HEIGHT - TOP - BOTTOM + 9}"/>'
+        f'<rect class="curtain" x="{frame.width - frame.right}" y="{frame.top - 8}" '
+        f'width="0" height="{frame.height - frame.top - frame.bottom + 9}"/>'
     )
-    return (
-        f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="{escape(title)}">{"".join(parts)}</svg>'
-    )
+    return frame.picture(title, *parts)
 
 
-def nice_ticks(top: float) -> npt.NDArray[np.float64]:
-    """About four round values from 0 to at least `top`.
+def frame_of(days: tuple[int, int], top: float = 1.0) -> Frame:
+    """Where days and values lie; the script of the page has to know.
 
     Parameters
     ----------
-    top : float
+    days : tuple of int
+        First and last.
+    top : float, default=1.0
+        Largest value.
 
     Returns
     -------
-    ndarray of float
-
-    Examples
-    --------
-    >>> nice_ticks(117).tolist()
-    [0.0, 50.0, 100.0, 150.0]
+    Frame
     """
-    wanted = max(top, 1e-9) / 4
-    power = 10.0 ** np.floor(np.log10(wanted))
-    step = next(s * power for s in _STEPS if s * power >= wanted * (1 - 1e-9))
-    return np.asarray(step * np.arange(int(np.ceil(top / step - 1e-9)) + 1))
+    first, last = days
+    span = (first, max(last, first + 1))
+    return Frame(span, (0.0, top), height=250, left=72, right=20, top=16, bottom=34)
 
 
 def number(value: float, percent: bool = False) -> str:
@@ -130,60 +121,27 @@ def number(value: float, percent: bool = False) -> str:
     return f"{value / 1000:g}k" if value >= 1000 else f"{value:g}"
 
 
-def _day_ticks(days: tuple[int, int]) -> list[int]:
-    span = days[1] - days[0]
-    step = 7 * max(1, round(span / 35))
-    return list(range(days[0], days[1] + 1, step))
+def _day_ticks(days: tuple[int, int]) -> list[tuple[float, str]]:
+    first, last = days
+    step = 7 * max(1, round((last - first) / 35))
+    later = range(first + step, last + 1, step)
+    return [(first, f"day {first}"), *((day, f"{day}") for day in later)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Frame:
-    days: tuple[int, int]
-    top: float
-
-    def x(self, day: float) -> float:
-        share = (day - self.days[0]) / max(self.days[1] - self.days[0], 1)
-        return round(LEFT + share * _INNER, 1)
-
-    def y(self, value: float) -> float:
-        inner = HEIGHT - TOP - BOTTOM
-        return round(TOP + (1 - value / self.top) * inner, 1)
-
-    def level(self, value: float, text: str) -> str:
-        y = self.y(value)
-        return (
-            f'<line class="grid" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y}" y2="{y}"/>'
-            f'<text class="tick end" x="{LEFT - 8}" y="{y + 4}">{text}</text>'
+def _line(frame: Frame, line: Line) -> str:
+    x, y = np.asarray(line.x, dtype=float), np.asarray(line.y, dtype=float)
+    drawn = frame.path(x, y, line.style)
+    if line.dots:
+        seen = np.isfinite(y)
+        drawn += "".join(
+            f'<circle class="{line.style}" cx="{frame.x(a)}" cy="{frame.y(b)}" '
+            'r="3.5"/>'
+            for a, b in zip(x[seen].tolist(), y[seen].tolist(), strict=True)
         )
+    return drawn
 
-    def day_tick(self, day: int) -> str:
-        text = f"day {day}" if day == self.days[0] else f"{day}"
-        return (
-            f'<text class="tick mid" x="{self.x(day)}" y="{HEIGHT - 10}">{text}</text>'
-        )
 
-    def event(self, day: int) -> str:
-        x = self.x(day)
-        return (
-            f'<line class="event" x1="{x}" x2="{x}" y1="{TOP}" y2="{HEIGHT - BOTTOM}"/>'
-        )
-
-    def line(self, line: Line) -> str:
-        points = [
-            (self.x(x), self.y(y))
-            for x, y in zip(line.x, line.y, strict=True)
-            if np.isfinite(y)
-        ]
-        path = " ".join(f"{x},{y}" for x, y in points)
-        drawn = f'<polyline class="{line.style}" points="{path}"/>'
-        if line.dots:
-            drawn += "".join(
-                f'<circle class="{line.style}" cx="{x}" cy="{y}" r="3.5"/>'
-                for x, y in points
-            )
-        return drawn
-
-    def mark(self, style: str, day: int, value: float) -> str:
-        x, y = self.x(day), self.y(value)
-        corners = f"{x - 6},{y - 14} {x + 6},{y - 14} {x},{y - 4}"
-        return f'<polygon class="{style} above" points="{corners}"/>'
+def _mark(frame: Frame, style: str, day: int, value: float) -> str:
+    x, y = frame.x(day), frame.y(value)
+    corners = f"{x - 6},{y - 14} {x + 6},{y - 14} {x},{y - 4}"
+    return f'<polygon class="{style} above" points="{corners}"/>'

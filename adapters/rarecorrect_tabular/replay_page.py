@@ -18,7 +18,7 @@ from rarecorrect_tabular.replay import (
     RETRAINED,
     Replay,
 )
-from rarecorrect_tabular.replay_charts import LEFT, RIGHT, WIDTH, Line, chart
+from rarecorrect_tabular.replay_charts import Line, chart, frame_of
 from rarecorrect_tabular.replay_numbers import first_days, share, weekly
 
 STYLES = {AS_IT_IS: "asitis", RETRAINED: "retrained", HOT_FIX: "hotfix"}
@@ -322,11 +322,13 @@ def _data(replay: Replay) -> str:
     for event in replay.events:
         before = events.get(event.day)
         events[event.day] = f"{before}; {event.what}" if before else event.what
+    days = int(replay.days[0]), int(replay.days[-1])
+    frame = frame_of(days)
     found = {
-        "first": int(replay.days[0]),
-        "last": int(replay.days[-1]),
-        "left": LEFT,
-        "inner": WIDTH - LEFT - RIGHT,
+        "first": days[0],
+        "last": days[1],
+        "left": frame.left,
+        "inner": frame.width - frame.left - frame.right,
         "events": events,
         "curves": [
             {

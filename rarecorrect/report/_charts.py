@@ -83,11 +83,9 @@ def alerts(shown: AlertBudgetDisplay) -> str:
     frame = Frame((0.0, float(n)), (0.0, 1.1 * highest))
     parts = [frame.levels((v, f"{v:,g}") for v in ticks), _bars(frame, shown)]
     if shown.cap is not None:
-        y, right = frame.y(shown.cap), frame.width - frame.right
-        parts.append(
-            f'<line class="promise" x1="{frame.left}" x2="{right}" y1="{y}" y2="{y}"/>'
-        )
-        parts.append(text(right, y - 6, f"cap {shown.cap:,} a day", "tick end ink"))
+        parts.append(frame.level(shown.cap, "promise"))
+        x, y = frame.width - frame.right, frame.y(shown.cap) - 6
+        parts.append(text(x, y, f"cap {shown.cap:,} a day", "tick end ink"))
     every = math.ceil(n / 4) or 1  # four dates are what a phone has room for
     days = [(i + 0.5, str(shown.days[i])) for i in range(0, n, every)]
     parts.append(frame.below(days, "day"))

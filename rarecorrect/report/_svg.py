@@ -42,10 +42,8 @@ class Frame:
 
     def levels(self, ticks: Iterable[tuple[float, str]]) -> str:
         """Level lines with their numbers."""
-        right = self.width - self.right
         return "".join(
-            f'<line class="grid" x1="{self.left}" x2="{right}" y1="{self.y(v)}" '
-            f'y2="{self.y(v)}"/><text class="tick end" x="{self.left - 8}" '
+            f'{self.level(v, "grid")}<text class="tick end" x="{self.left - 8}" '
             f'y="{self.y(v) + 4}">{escape(text)}</text>'
             for v, text in ticks
         )
@@ -69,6 +67,13 @@ class Frame:
         """A line from top to bottom."""
         x, y = self.x(value), self.height - self.bottom
         return f'<line class="{style}" x1="{x}" x2="{x}" y1="{self.top}" y2="{y}"/>'
+
+    def level(self, value: float, style: str) -> str:
+        """A line from left to right."""
+        right, y = self.width - self.right, self.y(value)
+        return (
+            f'<line class="{style}" x1="{self.left}" x2="{right}" y1="{y}" y2="{y}"/>'
+        )
 
     def path(self, x: FloatArray, y: FloatArray, style: str) -> str:
         """A curve; points that are not finite are left out."""
