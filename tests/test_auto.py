@@ -20,7 +20,7 @@ from rarecorrect.detectors import (
     IntervalDetector,
     LogisticDetector,
     TreesDetector,
-    auto,
+    _evidence,
 )
 from rarecorrect.metrics import gain_at_retention
 from rarecorrect.tail_scale import TailScale
@@ -139,7 +139,7 @@ def test_a_box_less_deep_by_noise_is_still_taken_alone(monkeypatch):
     members = [("Fisher", FisherDetector()), one_condition]
     detector = AutoDetector(candidates=members, random_state=0)
     assert detector.fit(rows, is_error).box_ is not None
-    monkeypatch.setattr(auto, "_standard_error", lambda behind: 1e-9)
+    monkeypatch.setattr(_evidence, "_standard_error", lambda behind: 1e-9)
     assert detector.fit(rows, is_error).box_ is None
 
 

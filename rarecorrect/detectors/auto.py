@@ -22,6 +22,15 @@ from rarecorrect.cross_fitting import (
     detector_score,
     fit_detector,
 )
+from rarecorrect.detectors._evidence import (
+    Trial,
+    error_ranks,
+    held,
+    mean_score,
+    priors,
+    readable,
+    weights_from,
+)
 from rarecorrect.detectors.base import BinaryDetector, rows_that_teach
 from rarecorrect.detectors.boosting import BoostingDetector
 from rarecorrect.detectors.cascade import CascadeDetector
@@ -29,7 +38,6 @@ from rarecorrect.detectors.cleaned import CleanedDetector
 from rarecorrect.detectors.interval import IntervalDetector
 from rarecorrect.detectors.logistic import LogisticDetector
 from rarecorrect.detectors.trees import TreesDetector, upper_bounds
-from rarecorrect.ranking import tail_ranks
 from rarecorrect.tail_scale import TailScale
 
 Array = npt.NDArray[Any]
@@ -37,16 +45,11 @@ FloatArray = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
 Mask = npt.NDArray[np.bool_]
 
-_LEAST_WEIGHT = 0.02  # a member of less is left out
 _LEAST_IN_THE_TAIL = 3  # right decisions: fewer tell nothing of a budget
 _LEAST_FOR_A_BOX_ALONE = 10  # with fewer it ties with the best by chance
-_PRIOR_VARIANCE = 0.25  # of one error's evidence, the largest it can be
-_PRIOR_FOR_TREES = 2.0  # their weight beside that of others with the same evidence
 _LEAST_TO_BOOST = 50  # errors; with fewer it adds nothing
 _TREES_A_FOLD = 50
 _CASCADE_BACKGROUND = 10_000
-_FARTHEST = 3.0  # common scores beyond so many logs of the rows hardly count
-_BEYOND = 0.02  # of a common score, what lies farther
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -76,18 +79,6 @@ class Candidate:
     weight: float
     seconds: float
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Trial:
-    """A candidate that works, and its scores of rows that it was not fitted on."""
-
-    name: str
-    prototype: Any
-    fitted: CrossFitted
-    scores: FloatArray
-    scale: TailScale
-    seconds: float
 
 
 def _is_readable(detector: AutoDetector) -> bool:
@@ -308,7 +299,7 @@ class AutoDetector(BinaryDetector):
         ]
         chosen = self._choose(tried, errors)
         self._set_members(chosen, Z, errors, options)
-        scores = chosen[0][0].scores if len(chosen) == 1 else _mean(chosen)
+        scores = chosen[0][0].scores if len(chosen) == 1 else mean_score(chosen)
         self._offset = 0.0
         if len(chosen) > 1:  # `predict` cuts half-way between the means
             means = [scores[errors == side].mean() for side in (False, True)]
@@ -343,10 +334,10 @@ class AutoDetector(BinaryDetector):
         return found
 
     def _choose(
-        self, tried: list[_Trial | Candidate], is_error: Mask
-    ) -> list[tuple[_Trial, float]]:
+        self, tried: list[Trial | Candidate], is_error: Mask
+    ) -> list[tuple[Trial, float]]:
         """Members with their weights, which add up to 1."""
-        running = [t for t in tried if isinstance(t, _Trial)]
+        running = [t for t in tried if isinstance(t, Trial)]
         if not running:
             reasons = "; ".join(
                 f"{c.name}: {c.note}" for c in tried if isinstance(c, Candidate)
@@ -356,20 +347,20 @@ class AutoDetector(BinaryDetector):
             evidence = {t.name: np.array([np.nan]) for t in running}
             weights = {t.name: float(t is running[0]) for t in running}
         else:
-            ranks = {t.name: _error_ranks(t, is_error) for t in running}
+            ranks = {t.name: error_ranks(t, is_error) for t in running}
             n_right = np.sum(~is_error)
             budget = max(self.max_damage, _LEAST_IN_THE_TAIL / n_right)
             evidence = {n: 1 / (1 + (r / budget) ** 2) for n, r in ranks.items()}
-            weights = _weights(evidence, _priors(running))
+            weights = weights_from(evidence, priors(running))
             tail_tells = n_right * self.max_damage >= _LEAST_FOR_A_BOX_ALONE
-            box = _readable(running, ranks, budget) if tail_tells else None
+            box = readable(running, ranks, budget) if tail_tells else None
             if box:
                 weights = {name: float(name == box) for name in weights}
         self.candidates_ = [
             Candidate(
                 t.name, float(np.mean(evidence[t.name])), weights[t.name], t.seconds
             )
-            if isinstance(t, _Trial)
+            if isinstance(t, Trial)
             else t
             for t in tried
         ]
@@ -377,7 +368,7 @@ class AutoDetector(BinaryDetector):
 
     def _set_members(
         self,
-        chosen: list[tuple[_Trial, float]],
+        chosen: list[tuple[Trial, float]],
         Z: Array,
         is_error: Mask,
         options: dict[str, Any],
@@ -396,7 +387,7 @@ class AutoDetector(BinaryDetector):
 
 def _tried(
     name: str, prototype: Any, Z: Array, is_error: Mask, options: dict[str, Any]
-) -> _Trial | Candidate:
+) -> Trial | Candidate:
     """Cross-fit a candidate; whatever it raises, the others go on."""
 
     def failed(note: str, seconds: float = 0.0) -> Candidate:
@@ -410,11 +401,11 @@ def _tried(
         # on so few rows threads of gradient boosting mostly wait for each other
         with threadpool_limits(1, user_api="openmp"):
             fitted, scores = cross_fit(prototype, Z, is_error, **options)
-        scale = _held(TailScale.from_scores(scores[~is_error]), is_error)
+        scale = held(TailScale.from_scores(scores[~is_error]), is_error)
     except Exception as error:  # any classifier may be a candidate
         return failed(f"{type(error).__name__}: {error}", time.perf_counter() - start)
     seconds = time.perf_counter() - start
-    return _Trial(name, prototype, fitted, scores, scale, seconds)
+    return Trial(name, prototype, fitted, scores, scale, seconds)
 
 
 def _is_forest(member: CrossFitted) -> bool:
@@ -426,77 +417,3 @@ def _highest(member: CrossFitted) -> float | None:
     if not all(hasattr(model, "highest") for model in member.models):
         return None
     return float(np.mean([model.highest for model in member.models]))
-
-
-def _held(scale: TailScale, is_error: Mask) -> TailScale:
-    """A scale on which one member cannot outvote the others from its tail alone."""
-    farthest = _FARTHEST * np.log1p(np.count_nonzero(~is_error))
-    at = scale.inverse(farthest)
-    if not at > scale.knots[-1]:
-        return scale
-    return TailScale(
-        np.append(scale.knots, at),
-        np.append(scale.values, farthest),
-        _BEYOND * scale.slope_above,
-        scale.slope_below,
-    )
-
-
-def _error_ranks(trial: _Trial, is_error: Mask) -> FloatArray:
-    """Tail rank of every error among the right decisions."""
-    return tail_ranks(trial.scores[is_error], np.sort(trial.scores[~is_error]))
-
-
-def _readable(
-    trials: list[_Trial], ranks: dict[str, FloatArray], budget: float
-) -> str | None:
-    """A candidate that can be read and is as good as the best, if there is one.
-
-    By the mean log tail rank, capped at the budget: it tells near misses from far ones.
-    And not capped, within a standard error: all of a few errors may lie just within the
-    budget for the box, and far within it for others, which catch more new errors.
-    """
-    depth = {name: -np.log(rank) for name, rank in ranks.items()}
-    worth = {n: np.mean(np.minimum(d, -np.log(budget))) for n, d in depth.items()}
-    deepest = max(depth, key=lambda name: float(depth[name].mean()))
-    for trial in trials:
-        box, name = isinstance(trial.prototype, IntervalDetector), trial.name
-        if box and worth[name] >= max(worth.values()):
-            behind = depth[deepest] - depth[name]
-            if behind.mean() <= _standard_error(behind):
-                return name
-    return None
-
-
-def _standard_error(differences: FloatArray) -> float:
-    """Of the mean of a few paired differences, which may be alike by chance."""
-    n = differences.size
-    return float(np.sqrt((n * differences.var() + _PRIOR_VARIANCE) / (n + 1) / n))
-
-
-def _priors(trials: list[_Trial]) -> dict[str, float]:
-    """What a candidate counts before there is evidence."""
-    forest = {t.name: isinstance(t.prototype, TreesDetector) for t in trials}
-    return {name: _PRIOR_FOR_TREES if is_it else 1.0 for name, is_it in forest.items()}
-
-
-def _weights(
-    evidence: dict[str, FloatArray], priors: dict[str, float]
-) -> dict[str, float]:
-    """Weights from paired differences to the best, adding up to 1."""
-    best = max(evidence, key=lambda name: float(evidence[name].mean()))
-    raw = {}
-    for name, values in evidence.items():
-        behind = evidence[best] - values
-        off = behind.mean() / _standard_error(behind)
-        raw[name] = priors[name] * float(np.exp(-(off**2) / 4))
-    total = sum(raw.values())
-    kept = {name: v for name, v in raw.items() if v >= _LEAST_WEIGHT * total}
-    return {name: kept.get(name, 0.0) / sum(kept.values()) for name in raw}
-
-
-def _mean(chosen: list[tuple[_Trial, float]]) -> FloatArray:
-    total = np.zeros(chosen[0][0].scores.size)
-    for trial, weight in chosen:
-        total += weight * trial.scale(trial.scores)
-    return total

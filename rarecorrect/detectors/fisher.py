@@ -1,4 +1,7 @@
-"""The clustered Fisher detector."""
+"""The clustered Fisher detector.
+
+One class; a third of the lines says what its parameters and verbs mean.
+"""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from rarecorrect.detectors import (
     IntervalDetector,
     LogisticDetector,
     TreesDetector,
-    auto,
+    _evidence,
 )
 from rarecorrect.files import load, save
 from rarecorrect.probe import Probe
@@ -135,7 +135,7 @@ def test_auto_with_the_engine_of_scikit_learn(outbreak, tmp_path):
 def test_weights_that_an_older_version_gave_are_kept(outbreak, tmp_path, monkeypatch):
     members = [("trees", TreesDetector(10)), ("Bayes", GaussianNB())]
     with monkeypatch.context() as older:
-        older.setattr(auto, "_PRIOR_FOR_TREES", 1.0)
+        older.setattr(_evidence, "_PRIOR_FOR_TREES", 1.0)
         old = fitted(outbreak, detector=AutoDetector(candidates=members))
     again = through_a_file(old, tmp_path)
     assert_the_same(old, again, outbreak.X_new)

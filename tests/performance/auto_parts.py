@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -32,6 +32,7 @@ from rarecorrect.detectors import (
     CascadeDetector,
     FisherDetector,
     LogisticDetector,
+    TreesDetector,
 )
 from rarecorrect.detectors import auto as module
 from rarecorrect.tail_scale import TailScale
@@ -48,7 +49,7 @@ BUDGETS = (0.001, 0.01)
 CELL = ["task", "reading", "right", "k", "damage"]
 JUDGED, JUDGED_ERRORS = 20_000, 1500
 LEAST_JUDGED = 20
-READABLE = module._readable
+READABLE = module.readable
 REPLACED = {
     "cascade of one stage": ("cascade", CascadeDetector(1, max_background=10_000)),
     "Fisher for the cascade": ("cascade", FisherDetector()),
@@ -79,17 +80,24 @@ def as_good_at_the_budget(trials: Any, ranks: Any, budget: float) -> str | None:
     return found
 
 
+def trees_count(prior: float) -> Callable[[Any], dict[str, float]]:
+    """What trees count before there is evidence, beside 1 for others."""
+    return lambda trials: {
+        t.name: prior if isinstance(t.prototype, TreesDetector) else 1.0 for t in trials
+    }
+
+
 RULES: dict[str, dict[str, Any]] = {
     "auto": {},
-    "all members alike": {"_weights": alike},
-    "only the best member": {"_weights": only_the_best},
-    "box never alone": {"_readable": lambda *_: None},
-    "box alone if good at the budget": {"_readable": as_good_at_the_budget},
-    "no prior for trees": {"_PRIOR_FOR_TREES": 1.0},
-    "prior of 4 for trees": {"_PRIOR_FOR_TREES": 4.0},
+    "all members alike": {"weights_from": alike},
+    "only the best member": {"weights_from": only_the_best},
+    "box never alone": {"readable": lambda *_: None},
+    "box alone if good at the budget": {"readable": as_good_at_the_budget},
+    "no prior for trees": {"priors": trees_count(1.0)},
+    "prior of 4 for trees": {"priors": trees_count(4.0)},
     "as before 0030": {
-        "_PRIOR_FOR_TREES": 1.0,
-        "_readable": as_good_at_the_budget,
+        "priors": trees_count(1.0),
+        "readable": as_good_at_the_budget,
     },
 }
 
