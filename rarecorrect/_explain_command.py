@@ -12,6 +12,7 @@ from rarecorrect._tables import check_column, read_table, rows_for
 from rarecorrect._terminal import as_json, plainly, printable
 from rarecorrect.explain import Explanations
 from rarecorrect.files import load
+from rarecorrect.progress import ShownProgress
 
 _PATH = click.Path(path_type=Path)
 
@@ -35,7 +36,8 @@ def explain(
 
     FILE must hold the legacy model: save it with_estimator.
     """
-    with plainly():
+    with plainly(), ShownProgress() as progress:
+        progress.start(f"reading {data.name}")
         written = None if out is None else _form(out)
         table = read_table(data, "--data")
         check_column(table, segment, "--segment")
@@ -44,14 +46,15 @@ def explain(
         rows = rows_for(corrector, table, segment, case_id)
         if case_id is not None:  # explanations call a case by its index
             rows = pd.DataFrame(rows).set_axis(table[case_id])
+        progress.start("explaining")
         found = corrector.explain(
             rows,
             segment=None if segment is None else table[segment].to_numpy(),
         )
         if out is not None and written is not None:
             out.write_text(written(found), encoding="utf-8")
-        for sentence in str(found).splitlines():
-            click.echo(printable(sentence))
+    for sentence in str(found).splitlines():
+        click.echo(printable(sentence))
 
 
 def _form(out: Path) -> Callable[[Explanations], str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from rarecorrect._tables import check_column, read_table, rows_for
 from rarecorrect._terminal import plainly
 from rarecorrect.files import load
+from rarecorrect.progress import ShownProgress
 from rarecorrect.report import html
 
 _PATH = click.Path(path_type=Path)
@@ -49,15 +50,18 @@ def report(
     FILE must hold the legacy model: save it with_estimator.  Without --data the page
     tells what the file itself keeps.
     """
-    with plainly():
+    with plainly(), ShownProgress() as progress:
         if (data is None) != (label is None):
             raise click.UsageError("--data and --label go together: give both")
+        progress.start(f"reading {file.name}")
         corrector = load(file)
         rows: Any = None
         options: dict[str, Any] = {}
         if data is not None:
+            progress.start(f"reading {data.name}")
             asked = {"y": label, "segment": segment, "time": time, "case_id": id}
             rows, options = _read(data, corrector, asked)
+        progress.start(f"writing {out.name}")
         html(corrector, rows, title=title, examples=examples, path=out, **options)
     click.echo(str(out))
 

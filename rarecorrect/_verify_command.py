@@ -10,6 +10,7 @@ import click
 
 from rarecorrect._tables import check_column, read_table
 from rarecorrect._verify.rows import DECISION, SEGMENT
+from rarecorrect.progress import ShownProgress
 from rarecorrect.verify import NOT_IN_A_FILE, VERDICTS
 from rarecorrect.verify import verify as claims_of
 
@@ -35,8 +36,10 @@ def verify(
     root: str | None,
 ) -> None:
     """Recompute every claim of a saved corrector; exit with 1 if one is false."""
-    rows = None if calibration is None else _rows(calibration, decision, segment)
-    found = claims_of(file.read_bytes(), root=_digest(root), rows=rows)
+    with ShownProgress() as progress:
+        progress.start(f"verifying {file.name}")
+        rows = None if calibration is None else _rows(calibration, decision, segment)
+        found = claims_of(file.read_bytes(), root=_digest(root), rows=rows)
     for verdict, claim, numbers in found:
         click.echo(f"{verdict:<14}  {claim}: {numbers}")
     click.echo("\nNo file can show")

@@ -85,3 +85,21 @@ def test_cases_of_the_fit_are_a_warning(folder, outbreak, tmp_path):
     done = run(folder / "fix.rc", *data, "--out", tmp_path / "page.html")
     assert done.exit_code == 0 and "took part in the fit" in done.stderr
     assert "These figures look too good" in (tmp_path / "page.html").read_text()
+
+
+def test_a_terminal_sees_how_far_it_is_and_a_pipe_does_not(folder, tmp_path):
+    words = ["report", str(folder / "fix.rc"), "--out", str(tmp_path / "fix.html")]
+    piped = CliRunner().invoke(main, words, env={"FORCE_COLOR": None})
+    assert (piped.exit_code, piped.stderr) == (0, "")
+    shown = CliRunner().invoke(main, words, env={"FORCE_COLOR": "1"})
+    assert shown.exit_code == 0 and "writing fix.html" in shown.stderr
+    data = tmp_path / "cases.csv"
+    pd.read_csv(folder / "cases.csv", nrows=20)[COLUMNS].to_csv(data, index=False)
+    words = ["explain", str(folder / "fix.rc"), "--data", str(data)]
+    shown = CliRunner().invoke(main, words, env={"FORCE_COLOR": "1"})
+    assert shown.exit_code == 0, shown.output
+    assert "explaining" in shown.stderr
+    words = ["verify", str(folder / "fix.rc")]
+    shown = CliRunner().invoke(main, words, env={"FORCE_COLOR": "1"})
+    assert "verifying fix.rc" in shown.stderr
+    assert "verifying" not in CliRunner().invoke(main, words).output
