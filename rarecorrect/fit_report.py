@@ -1,6 +1,6 @@
 """What was learnt, certified, refused and why, in words and numbers.
 
-One class; a third of the lines says what its fields and verbs mean.
+One class; more than a quarter of the lines says what its fields and verbs mean.
 """
 
 from __future__ import annotations

@@ -194,9 +194,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if "data_home" in getattr(item, "fixturenames", ()):
             item.add_marker("needs_data")
-        for marker in missing:
+        for marker, need in missing.items():
             if item.get_closest_marker(marker):
-                need = missing[marker]
                 reason = f"needs {need.what} ({need.way_out})"
                 item.add_marker(pytest.mark.skip(reason=reason))
 

@@ -54,18 +54,16 @@ _SPLIT = (
     "rows are split at random into those that teach and those that calibrate, so a row "
     "of weight k is not the same as k rows"
 )
-_DRAWN = "rows are drawn at random, so a row of weight k is not the same as k rows"
-_COUNTED = "rows that are left out are counted, so a row of weight k is one row there"
-_BINS = "bins of columns know no weights, so a row of weight k is not quite k rows"
+_FOLDS = "rows are left out by folds: a row of weight k is in one, k rows in several"
+_LEAVES = "the number of rows limits a leaf, and a row of weight k is one row there"
 
 
 # Why a row of weight k and k equal rows do not give the same.
 WEIGHTS_FAIL = {
     ErrorCorrector: _SPLIT,
-    BoostingDetector: _BINS,
-    CleanedDetector: _COUNTED,
-    TreesDetector: _DRAWN,
-    AutoDetector: _DRAWN,
+    BoostingDetector: _LEAVES,
+    CleanedDetector: _FOLDS,
+    AutoDetector: _FOLDS,
 }
 
 

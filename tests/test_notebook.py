@@ -13,8 +13,8 @@ from rarecorrect.off_switch import SWITCHED_OFF, VARIABLE
 
 HOSTILE = "<script>alert(1)</script>"
 
-if not hasattr(BaseEstimator, "_html_repr"):  # ours is below it
-    pytest.skip("this scikit-learn has no hook", allow_module_level=True)
+if not hasattr(BaseEstimator, "_html_repr"):  # ours stands below its diagram
+    pytest.skip("scikit-learn 1.6 shows its diagram alone", allow_module_level=True)
 
 
 def test_rules_and_promise_stand_below_the_diagram(outbreak):

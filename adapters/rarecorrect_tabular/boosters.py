@@ -121,11 +121,7 @@ class XGBoostTrees:
     @property
     def layers(self) -> Layers:
         """All of them."""
-        return {
-            "margin": self.margins,
-            "contributions": self.contributions,
-            "leaves": self.leaves,
-        }
+        return _all_layers(self)
 
     def probabilities(self, X: Any) -> Array:
         """Probabilities as the booster gives them."""
@@ -189,11 +185,7 @@ class LightGBMTrees:
     @property
     def layers(self) -> Layers:
         """All of them."""
-        return {
-            "margin": self.margins,
-            "contributions": self.contributions,
-            "leaves": self.leaves,
-        }
+        return _all_layers(self)
 
     def probabilities(self, X: Any) -> Array:
         """Probabilities as the booster gives them."""
@@ -262,6 +254,14 @@ def _check_objective(found: str, known: tuple[str, ...], library: str) -> None:
             f"tell classes apart ({', '.join(known)} do); store its score as a column "
             "and use ColumnModel(column, threshold=...)"
         )
+
+
+def _all_layers(trees: XGBoostTrees | LightGBMTrees) -> Layers:
+    return {
+        "margin": trees.margins,
+        "contributions": trees.contributions,
+        "leaves": trees.leaves,
+    }
 
 
 def _table(scores: Array) -> FloatArray:

@@ -67,8 +67,8 @@ def unpack(file: IO[bytes]) -> dict[str, bytearray]:
             infos = archive.infolist()
             _check_members(infos, size)
             return {info.filename: _read(archive, info) for info in infos}
-    # of a compression, and of an encryption, that zipfile does not know
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, RuntimeError) as error:
+    # RuntimeError: encrypted, or of a later version of zip than Python knows
+    except (zipfile.BadZipFile, EOFError, RuntimeError) as error:
         raise FileFormatError(f"it is no zip of plain members: {error}") from error
 
 

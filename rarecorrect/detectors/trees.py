@@ -119,7 +119,7 @@ class TreesDetector(BinaryDetector):
             random_state=rng,
         ).fit(rows, is_error, sample_weight=balanced(w, is_error))
         self.linear_ = FisherDetector().fit(rows, is_error, sample_weight=w)
-        self._unit = float(np.std(self.linear_.decision_function(rows))) or 1.0
+        self._unit = _standard_deviation(self.linear_.decision_function(rows), w) or 1.0
 
     def _score(self, X: npt.NDArray[Any]) -> FloatArray:
         """Share of the trees' votes less one half, and the tie-breaker."""
@@ -129,6 +129,11 @@ class TreesDetector(BinaryDetector):
     def _tie_break(self, X: npt.NDArray[Any]) -> FloatArray:
         linear = self.linear_.decision_function(X) / self._unit
         return np.asarray(_TIE_BREAK * linear)
+
+
+def _standard_deviation(values: FloatArray, w: FloatArray) -> float:
+    far = values - np.average(values, weights=w)
+    return float(np.sqrt(np.average(far**2, weights=w)))
 
 
 def upper_bounds(

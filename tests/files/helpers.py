@@ -132,8 +132,12 @@ def sealed(archive: io.BytesIO):
     """Bytes of a zip that somebody made by hand, with the right digest at its end."""
     with zipfile.ZipFile(archive, "a") as file:
         file.comment = b"sha256:" + b"0" * 64
-    whole = archive.getvalue()[:-64]
-    return whole + hashlib.sha256(whole).hexdigest().encode()
+    return digested(archive.getvalue())
+
+
+def digested(whole):
+    """The same bytes with the right digest at their end."""
+    return whole[:-64] + hashlib.sha256(whole[:-64]).hexdigest().encode()
 
 
 def text_model(data):

@@ -38,7 +38,14 @@ from rarecorrect.detectors import (
 )
 from rarecorrect.files import FileFormatError, load, save
 
-from .helpers import fitted, members_of, sealed, with_manifest, with_member
+from .helpers import (
+    digested,
+    fitted,
+    members_of,
+    sealed,
+    with_manifest,
+    with_member,
+)
 from .test_round_trip import edited, square
 
 N_MUTATIONS = int(os.environ.get("RARECORRECT_MUTATIONS", "500"))
@@ -196,6 +203,22 @@ def test_a_larger_size_in_the_directory(saved, outbreak, tmp_path):
     for field in (20, 24):  # packed and unpacked size of the last member
         whole[at + field : at + field + 4] = (2**31).to_bytes(4, "little")
     refused(sealed(io.BytesIO(whole)), tmp_path, outbreak.model, "bytes, more than")
+
+
+@pytest.mark.parametrize(
+    ("where", "field", "value", "message"),
+    [
+        (b"PK\x01\x02", 8, 0x01, "no zip of plain members.*encrypted"),
+        (b"PK\x01\x02", 8, 0x20, "no zip of plain members.*patched"),
+        (b"PK\x01\x02", 6, 99, "no zip of plain members.*version"),
+        (b"PK\x03\x04", 28, 65_535, "no zip of plain members"),  # begins behind the end
+    ],
+)
+def test_a_zip_of_another_kind(saved, outbreak, tmp_path, where, field, value, message):
+    whole = bytearray(saved.read_bytes())
+    at = whole.rindex(where) + field
+    whole[at : at + 2] = value.to_bytes(2, "little")
+    refused(digested(bytes(whole)), tmp_path, outbreak.model, message)
 
 
 def test_members_that_overlap(saved, outbreak, tmp_path):
