@@ -1,7 +1,7 @@
 """ErrorCorrector: a hot-fix with a certificate around a classifier in service.
 
 Long on purpose: it is the one class that users meet, and what every verb takes, gives
-and refuses is written at the verb.  Half of the lines are that; the other half passes
+and refuses is written at the verb.  Two fifths of the lines are that; the others pass
 on to the modules that are imported here, where each idea is.
 """
 
