@@ -99,7 +99,12 @@ for command in (train, evaluate, correct, predict, explain):
     type=click.IntRange(min=0),
     help="Right decisions on training faces that detectors learn from, at most.",
 )
-@click.option("--layers", multiple=True, help="To learn from; default: all.")
+@click.option(
+    "--layers",
+    multiple=True,
+    help="To learn from, by name (conv2@4: means over 4 x 4 parts); default: all "
+    "that the tables hold.",
+)
 @click.option(
     "--methods",
     multiple=True,
@@ -154,6 +159,7 @@ def benchmark(
                 out,
                 choices,
                 seeds=seeds,
+                layers=layers,
                 classes=classes,
                 n_kept=images if protocol == RARE else 0,
                 resume=resume,
@@ -210,6 +216,7 @@ def _trained(
     choices: dict[str, Any],
     *,
     seeds: Sequence[int],
+    layers: Sequence[str],
     resume: bool,
     progress: Progress,
     **options: Any,
@@ -219,10 +226,11 @@ def _trained(
         seeded = choices | {"seed": seed}
         found[seed] = make_tables(
             loaded.faces,
-            torch_network(seeded, resume=resume, progress=progress),
+            torch_network(seeded, layers=layers, resume=resume, progress=progress),
             out,
             seed=seed,
             choices=seeded,
+            layers=layers,
             resume=resume,
             **options,
         )

@@ -13,7 +13,7 @@ import numpy as np
 from rarecorrect.progress import Progress
 from rarecorrect_face.benchmark import Source
 from rarecorrect_face.faces import Faces
-from rarecorrect_face.feature_table import FeatureTable
+from rarecorrect_face.feature_table import LOGITS, FeatureTable
 from rarecorrect_face.files import as_file_name
 
 # faces with their splits, class to correct, checkpoint -> what a network says of them
@@ -29,6 +29,7 @@ def make_tables(
     n_kept: int = 0,
     seed: int = 0,
     choices: Mapping[str, Any] | None = None,
+    layers: Sequence[str] = (),
     resume: bool = False,
 ) -> list[Source]:
     """Train a network of all classes and one for each class, and read all faces.
@@ -47,6 +48,8 @@ def make_tables(
     seed : int, default=0
     choices : mapping, optional
         What else the network depends on, for the digest.
+    layers : sequence of str, default=()
+        That the network reads, for the names of the tables.
     resume : bool, default=False
         Take tables that are there already.
 
@@ -61,11 +64,12 @@ def make_tables(
     """
     wanted = [faces.class_names[faces.code(name)] for name in classes]
     digest = _digest(faces, n_kept, seed, choices or {})
+    read = f"-{'-'.join(map(as_file_name, layers))}" if layers else ""
     found = []
     for target in [None, *(wanted or faces.class_names)]:
         of = "all-classes" if target is None else f"correct-{as_file_name(target)}"
         name = f"seed-{seed}-{of}-{digest}"
-        path = folder / "tables" / f"{name}.npz"
+        path = folder / "tables" / f"{name}{read}.npz"
         if not (resume and path.is_file()):
             roles = faces
             if target is not None:
@@ -97,6 +101,7 @@ def rarest(faces: Faces, n: int) -> list[str]:
 def torch_network(
     choices: Mapping[str, Any],
     *,
+    layers: Sequence[str] = (),
     resume: bool = False,
     progress: Progress | None = None,
 ) -> Network:
@@ -106,6 +111,8 @@ def torch_network(
     ----------
     choices : mapping
         Of its recipe, by name.
+    layers : sequence of str, default=()
+        To read; empty: the network's own choice.  The logits always come along.
     resume : bool, default=False
         Go on from the checkpoint of a training that was stopped.
     progress : Progress, optional
@@ -119,9 +126,11 @@ def torch_network(
     ImportError
         If torch is not installed.
     ValueError
-        For a choice that there is not.
+        For a choice or a layer that there is not.
     """
     try:
+        from rarecorrect_face.nets.layers import check_layers
+        from rarecorrect_face.nets.network import LAYERS, AttentionLSTM
         from rarecorrect_face.nets.prediction import feature_table
         from rarecorrect_face.nets.training import train
         from rarecorrect_face.recipe import Recipe
@@ -131,6 +140,8 @@ def torch_network(
             "pass the features of your own network with --features"
         ) from error
     recipe, show = Recipe.from_dict(choices), progress or Progress()
+    wanted = [name for name in layers if name != LOGITS] or LAYERS
+    check_layers(AttentionLSTM(2, recipe.size), wanted)
 
     def network(faces: Faces, target: str | None, checkpoint: Path) -> FeatureTable:
         show.task(f"training, class {target}" if target else "training", recipe.epochs)
@@ -141,7 +152,7 @@ def torch_network(
             resume=resume,
             on_epoch=lambda epoch: show.step(f"accuracy {epoch.accuracy:.3f}"),
         )
-        return feature_table(trained, faces, target=target)
+        return feature_table(trained, faces, wanted, target=target)
 
     return network
 

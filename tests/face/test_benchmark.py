@@ -370,9 +370,11 @@ def test_from_faces_to_results(
     assert "900 faces (fer2013-npz), 0 files" in (tmp_path / "results.md").read_text()
     assert run(*options).exit_code == 0
     assert len(trained) == 3
-    # other choices for the training are another network
+    # other choices for the training are another network, other layers another table
     assert run(*options, "--epochs", "4").exit_code == 0
     assert len(trained) == 6
+    assert run(*options, "--layers", "logits").exit_code == 0
+    assert len(trained) == 9
 
 
 def test_a_thinned_class(

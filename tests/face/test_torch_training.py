@@ -25,6 +25,7 @@ from rarecorrect_face.nets.prediction import feature_table  # noqa: E402
 from rarecorrect_face.nets.sampling import epoch_order  # noqa: E402
 from rarecorrect_face.nets.trained import TrainedNetwork  # noqa: E402
 from rarecorrect_face.nets.training import learning_rate, train  # noqa: E402
+from rarecorrect_face.networks import torch_network  # noqa: E402
 from rarecorrect_face.recipe import Recipe  # noqa: E402
 
 NAMES = ("lying", "standing", "checked", "blob")
@@ -510,3 +511,14 @@ def test_as_model_is_the_network_under_the_names_of_the_classes(trained):
 def test_a_network_may_be_described_without_any_epoch():
     network = TrainedNetwork(AttentionLSTM(2), ("a", "b"), Recipe(), (), np.array([]))
     assert network.best is None
+
+
+def test_a_benchmark_reads_the_layers_that_are_asked_for(tmp_path):
+    choices = {"epochs": 1, "batch_size": 16, "device": "cpu", "precision": "float32"}
+    network = torch_network(choices, layers=["conv2@4", "logits"])
+    table = network(FACES, None, tmp_path / "network")
+    assert {name: z.shape[1] for name, z in table.features.items()} == {
+        "conv2@4": 96 * 16
+    }
+    with pytest.raises(ValueError, match="has no layer 'conv9'"):
+        torch_network(choices, layers=["conv9"])

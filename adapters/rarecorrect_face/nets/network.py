@@ -12,7 +12,8 @@ from rarecorrect_face.nets.layers import read_layers
 from rarecorrect_face.nets.views import ten_views
 from rarecorrect_face.recipe import SIZES
 
-LAYERS = ("conv1", "conv2", "conv3", "states", "context", "attention", "embedding")
+# of conv2 also where in the face: in the other layers that did not repair more
+LAYERS = ("conv1", "conv2@3", "conv3", "states", "context", "attention", "embedding")
 _STRIDE = 8  # three stages, each of which halves the picture
 
 
@@ -99,9 +100,10 @@ class AttentionLSTM(nn.Module):
         Returns
         -------
         dict of str to Tensor of shape (n, n_columns)
-            ``"conv1"`` to ``"conv3"``: means of the maps after a stage; ``"states"``:
-            mean state of the LSTM; ``"context"``: the mean weighted by attention;
-            ``"attention"``: weight of every region; ``"embedding"``; ``"logits"``.
+            ``"conv1"``, ``"conv3"``: means of the maps after a stage; ``"conv2@3"``:
+            means over 3 x 3 parts of the picture; ``"states"``: mean state of the LSTM;
+            ``"context"``: the mean weighted by attention; ``"attention"``: weight of
+            every region; ``"embedding"``; ``"logits"``.
         """
         logits, tables = read_layers(self, x, LAYERS)
         return tables | {"logits": logits.float()}
