@@ -25,6 +25,7 @@ from rarecorrect._terminal import (
 from rarecorrect.book_file import BookFile
 from rarecorrect.files import load, save
 from rarecorrect.fit_report import FitReport
+from rarecorrect.promise import certificate_lines
 from rarecorrect.readable import sentences
 from rarecorrect.rule import STATES, Rule
 from rarecorrect.rule_evidence import rule_line
@@ -56,7 +57,8 @@ def list_(file: Path, as_json: bool) -> None:
     with plainly():
         report = BookFile.open(file).report
         found = [_row(rule) for rule in report.book]
-        promised, missing = _certificates(report.book), report.shortcoming()
+        promised = certificate_lines(report.book) if report.book.certified else []
+        missing = report.shortcoming()
         if as_json:
             told = {"certificates": promised, "not_certified": missing}
             print_json({"rules": found, **told})
@@ -224,17 +226,6 @@ def _row(rule: Rule) -> dict[str, Any]:
         "approver": rule.approver,
         "expires": rule.expires,
     }
-
-
-def _certificates(book: RuleBook) -> list[str]:
-    """Those in force, over budgets and strata."""
-    found = [book.entry(kind) for kind in book.budgets if book.certified]
-    return [
-        str(made) if stratum is None else f"{stratum}: {made}"
-        for entry in found
-        if entry is not None
-        for stratum, made in entry.certificates.items()
-    ]
 
 
 def _about(rule: Rule, report: FitReport) -> dict[str, Any]:

@@ -279,8 +279,7 @@ class FitReport:
     @property
     def certificates(self) -> list[Certificate]:
         """Certificates in force, over budgets and strata."""
-        entries = [self.book.entry(kind) for kind in self.book.budgets]
-        return [c for e in entries if e is not None for c in e.certificates.values()]
+        return [c for e in self.book.entries_in_force for c in e.certificates.values()]
 
     def shortcoming(self) -> str:
         """Why the legacy answer is kept, everywhere or in some strata; empty if not.

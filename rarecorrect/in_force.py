@@ -133,6 +133,12 @@ class InForce:
         found = (entry for entry in self.current if entry.kind == kind)
         return next((e for e in found if e.covers(self.identities)), None)
 
+    @property
+    def entries_in_force(self) -> tuple[LedgerEntry, ...]:
+        """The entry in force for every budget that has one, in their order."""
+        found = (self.entry(kind) for kind in self.budgets)
+        return tuple(entry for entry in found if entry is not None)
+
     def current_with(self, *found: LedgerEntry) -> tuple[LedgerEntry, ...]:
         """Entries in force once new ones are there, see ``RuleBook.certified_by``.
 
@@ -156,8 +162,9 @@ class InForce:
     @property
     def certified(self) -> bool:
         """Whether there is a rule in service with every budget certified somewhere."""
-        found = [self.entry(kind) for kind in self.budgets]
-        return bool(self.active) and all(e is not None and e.certifies for e in found)
+        found = self.entries_in_force
+        whole = len(found) == len(self.budgets) and all(e.certifies for e in found)
+        return whole and bool(self.active)
 
     def certificate(self, stratum: Hashable = None) -> Certificate | None:
         """Damage certificate in force.
@@ -184,15 +191,13 @@ class InForce:
     @property
     def strata(self) -> tuple[Hashable, ...]:
         """Classes or segments with certificates in force; None: the whole."""
-        found = (self.entry(kind) for kind in self.budgets)
-        held = (s for e in found if e is not None for s in e.certificates)
+        held = (s for entry in self.entries_in_force for s in entry.certificates)
         return tuple(dict.fromkeys(held)) or (None,)
 
     @property
     def calibration_scores(self) -> FloatArray:
         """Rising scores of the calibration decisions of the first budget in force."""
-        found = (self.entry(kind) for kind in self.budgets)
-        return next((e.scores for e in found if e is not None), np.empty(0))
+        return next((e.scores for e in self.entries_in_force), np.empty(0))
 
     def threshold(self, stratum: Hashable = None) -> float:
         """Threshold on the common scale: the largest over all budgets.
@@ -209,7 +214,7 @@ class InForce:
             where the environment says ``RARECORRECT_DISABLE=1``: the legacy answer is
             kept.
         """
-        return _threshold(self._entries_in_force(), stratum)
+        return _threshold(self._deciding_entries(), stratum)
 
     def log_value(self, Z: Array) -> FloatArray:
         """What the amount at stake adds to the score of every row.
@@ -327,18 +332,17 @@ class InForce:
         return np.array([*(place[rule.name] for rule in rules), -1], dtype=np.intp)
 
     def _thresholds(self, n: int, strata: Array | None) -> FloatArray:
-        entries = self._entries_in_force()
+        entries = self._deciding_entries()
         if strata is None:
             return np.full(n, _threshold(entries, None))
         distinct, codes = np.unique(strata, return_inverse=True)
         found = np.array([_threshold(entries, s) for s in distinct.tolist()])
         return np.asarray(found[codes] if n else np.empty(0))
 
-    def _entries_in_force(self) -> list[LedgerEntry] | None:
+    def _deciding_entries(self) -> tuple[LedgerEntry, ...] | None:
         """An entry for each budget; None if one has none, or all is switched off."""
-        found = [self.entry(kind) for kind in self.budgets]
-        kept = [entry for entry in found if entry is not None]
-        return None if len(kept) < len(found) or is_disabled() else kept
+        found = self.entries_in_force
+        return None if len(found) < len(self.budgets) or is_disabled() else found
 
 
 def _threshold(entries: Sequence[LedgerEntry] | None, stratum: Hashable) -> float:

@@ -8,6 +8,7 @@ from collections.abc import Container, Hashable
 from rarecorrect.certify import Certificate
 from rarecorrect.fit_report import FitReport
 from rarecorrect.off_switch import is_disabled
+from rarecorrect.rulebook import RuleBook
 
 
 def promises(report: FitReport) -> list[str]:
@@ -45,10 +46,8 @@ def promises(report: FitReport) -> list[str]:
         return []
     does = _verb(report)
     told = []
-    for kind in report.book.budgets:
-        entry = report.book.entry(kind)
-        held = {} if entry is None else dict(entry.certificates)
-        sure = {s: c for s, c in held.items() if c.certified}
+    for entry in report.book.entries_in_force:
+        sure = {s: c for s, c in entry.certificates.items() if c.certified}
         told += [_sentence(c, s, report.per, does) for s, c in sure.items()]
         if len(sure) > 1:
             wrong = 1 - math.prod(_level(c) for c in sure.values())
@@ -57,6 +56,29 @@ def promises(report: FitReport) -> list[str]:
                 f"{_in_hundred(wrong)}."
             )
     return told
+
+
+def certificate_lines(book: RuleBook) -> list[str]:
+    """Every certificate in force in a line of its own, over budgets and strata.
+
+    Parameters
+    ----------
+    book : RuleBook
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> certificate_lines(RuleBook())
+    []
+    """
+    return [
+        f"{found}" if stratum is None else f"{stratum}: {found}"
+        for entry in book.entries_in_force
+        for stratum, found in entry.certificates.items()
+    ]
 
 
 def limits(report: FitReport) -> list[tuple[str, str]]:
@@ -148,13 +170,33 @@ def promised_damage(report: FitReport, stratum: Hashable = None) -> float:
     return math.nan if found is None else _damage(found, report)
 
 
+def actions_of(book: RuleBook) -> set[str]:
+    """What rules in service do.
+
+    Parameters
+    ----------
+    book : RuleBook
+
+    Returns
+    -------
+    set of str
+        ``"relabel"``, ``"flag"``, both or none.
+
+    Examples
+    --------
+    >>> actions_of(RuleBook())
+    set()
+    """
+    return {rule.action for rule in book.active}
+
+
 def deed(actions: Container[str], flagged: str = "flagged") -> str:
     """What is done to a decision, in a word; ``"changed"`` where nothing is.
 
     Parameters
     ----------
     actions : container of str
-        Of rules in service: ``"relabel"``, ``"flag"``.
+        See :func:`actions_of`.
     flagged : str, default="flagged"
         The word for a flag.
 
@@ -233,7 +275,7 @@ def _whose(found: Certificate, stratum: Hashable, per: str | None) -> str:
 
 
 def _verb(report: FitReport) -> str:
-    actions = {rule.action for rule in report.book.active}
+    actions = actions_of(report.book)
     if actions == {"flag"}:
         return "sends to review"
     return "changes or sends to review" if len(actions) > 1 else "changes"

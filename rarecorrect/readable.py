@@ -89,12 +89,8 @@ def _when(
 
 def _promises(book: RuleBook, stratum: Hashable) -> str:
     """Certificates of all budgets: of the book, so of all its rules together."""
-    found = []
-    for kind in book.budgets:
-        entry = book.entry(kind)
-        if entry is not None:
-            whole = entry.certificates.get(None)
-            found.append(str(entry.certificates.get(stratum, whole)))
+    held = (entry.certificates for entry in book.entries_in_force)
+    found = [str(of.get(stratum, of.get(None))) for of in held]
     together = "all rules together: " if book.n_active > 1 else ""
     return together + "; ".join(found)
 

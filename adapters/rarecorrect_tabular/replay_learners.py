@@ -151,7 +151,7 @@ def hot_fix(
 
     return Learnt(
         alerts,
-        _promise(corrector),
+        "; ".join(map(str, corrector.report_.certificates)),
         lambda: _sentence(corrector, lesson),
         _verdict(corrector),
     )
@@ -220,14 +220,3 @@ def _verdict(corrector: ErrorCorrector) -> str:
     told = corrector.report_.to_dict()
     reasons = [str(refusal["reason"]) for refusal in told["refused"]]
     return "; ".join([*(rule["separability"] for rule in told["rules"]), *reasons])
-
-
-def _promise(corrector: ErrorCorrector) -> str:
-    book = corrector.rules_
-    found = [
-        str(certificate)
-        for kind in book.budgets
-        if (entry := book.entry(kind)) is not None
-        for certificate in entry.certificates.values()
-    ]
-    return "; ".join(found)

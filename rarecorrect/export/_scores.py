@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect.detectors import AutoDetector, IntervalDetector
+from rarecorrect.export._book import box_in
 from rarecorrect.export._graph import Graph
 from rarecorrect.rule import Rule
 from rarecorrect.tail_scale import TailScale
@@ -99,16 +99,7 @@ def _linear(graph: Graph, features: str, rules: Sequence[Rule]) -> str:
 
 
 def _box(graph: Graph, features: str, rule: Rule) -> str:
-    box = rule.detector
-    if isinstance(box, AutoDetector):
-        box = box.box_
-    if not isinstance(box, IntervalDetector):
-        raise ValueError(
-            f"rule {rule.name!r} is a {type(rule.detector).__name__}: only linear "
-            "rules and boxes can be written in ONNX; fit with detector=None, "
-            "LogisticDetector() or IntervalDetector(), or disable the rule"
-        )
-    sides = box._sides
+    sides = box_in("ONNX", rule)._sides
     columns = graph.constant([side.column for side in sides])
     signs = graph.constant([float(side.sign) for side in sides])
     offsets = graph.constant([float(side.offset) for side in sides])

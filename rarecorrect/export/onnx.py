@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from rarecorrect.corrector import ErrorCorrector
+from rarecorrect.export._book import comments
 from rarecorrect.export._graph import Graph, require_onnx
 from rarecorrect.export._legacy import add_legacy_model
 from rarecorrect.export._names import Names
 from rarecorrect.export._scores import raw_scores, scaled
-from rarecorrect.export._sentences import sentences
 from rarecorrect.off_switch import refuse_while_disabled
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
@@ -217,6 +217,6 @@ def _metadata(corrector: ErrorCorrector) -> dict[str, str]:
     return {
         "versions": json.dumps(installed_versions(_LIBRARIES)),
         "rules": json.dumps([rule.name for rule in book.active]),
-        "certificate": "\n".join(sentences(book)),
+        "certificate": "\n".join(comments(book)),
         "features": json.dumps(list(map(str, corrector.features_.names_))),
     }

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from rarecorrect.corrector import ErrorCorrector
-from rarecorrect.detectors import AutoDetector, IntervalDetector
-from rarecorrect.export._sentences import sentences
+from rarecorrect.detectors import IntervalDetector
+from rarecorrect.export._book import box_in, comments
 from rarecorrect.off_switch import refuse_while_disabled
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
@@ -145,7 +145,7 @@ class _Spoken:
                 for s, t in limits.items()
             }
         else:
-            box = _box(rule)
+            box = box_in("SQL", rule)
             inside = {
                 s: _inside(box, rule.raw_threshold(t), known) for s, t in limits.items()
             }
@@ -165,11 +165,8 @@ def _effective(rule: Rule, label: str) -> str:
 
 def _thresholds(book: RuleBook) -> dict[Hashable, float]:
     """Threshold of every stratum that is certified; None: of all rows."""
-    strata: list[Hashable] = []
-    for kind in book.budgets:
-        entry = book.entry(kind)
-        strata += [s for s in (entry.certificates if entry else {}) if s is not None]
-    found = {s: book.threshold(s) for s in strata} or {None: book.threshold()}
+    strata = [s for s in book.strata if s is not None] or [None]
+    found = {s: book.threshold(s) for s in strata}
     return {s: t for s, t in found.items() if t < np.inf}
 
 
@@ -194,19 +191,6 @@ def _expressions(
             f"columns={{{missing[0]!r}: ...}}"
         )
     return [f"({given[n]})" if n in given else _quoted(n) for n in names]
-
-
-def _box(rule: Rule) -> IntervalDetector:
-    detector = rule.detector
-    if isinstance(detector, AutoDetector):
-        detector = detector.box_
-    if not isinstance(detector, IntervalDetector):
-        raise ValueError(
-            f"rule {rule.name!r} is a {type(rule.detector).__name__}: only linear "
-            "rules and boxes can be written in SQL; fit with detector=None, "
-            "LogisticDetector() or IntervalDetector(), or disable the rule"
-        )
-    return detector
 
 
 def _refuse_boxes_that_compete(rules: Sequence[_Spoken]) -> None:
@@ -304,7 +288,7 @@ def _query(
 def _comments(book: RuleBook) -> list[str]:
     """What the query is, for whoever finds it; a comment ends with its line."""
     names = ", ".join(rule.name for rule in book.active) or "no rules"
-    return [" ".join(f"rarecorrect: {names}".split()), *sentences(book)]
+    return [" ".join(f"rarecorrect: {names}".split()), *comments(book)]
 
 
 def _wins(i: int, rules: Sequence[_Spoken]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-GREY, BLUE, RED, INK = "#697280", "#1e63c4", "#c22f2f", "#1b2330"
+BLUE, RED, INK = "#1e63c4", "#c22f2f", "#1b2330"
 
 
 def axes_for(ax: Any, display: Any) -> Any:
@@ -24,8 +24,3 @@ def in_percent(axis: Any, digits: int | None = None) -> None:
     from matplotlib.ticker import PercentFormatter
 
     axis.set_major_formatter(PercentFormatter(1.0, decimals=digits))
-
-
-def actions_of(corrector: Any) -> set[str]:
-    """What rules in service do: ``"relabel"``, ``"flag"``."""
-    return {rule.action for rule in corrector.rules_.active}

@@ -12,8 +12,8 @@ from sklearn.utils import check_consistent_length
 
 from rarecorrect.metrics import as_labels, clopper_pearson
 from rarecorrect.outcome import Outcome
-from rarecorrect.plot._axes import INK, RED, actions_of, axes_for, in_percent
-from rarecorrect.promise import deed, promised_damage
+from rarecorrect.plot._axes import INK, RED, axes_for, in_percent
+from rarecorrect.promise import actions_of, deed, promised_damage
 
 FloatArray = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -248,7 +248,7 @@ class DamageDisplay:
             groups,
             promise,
             confidence_level,
-            deed(actions_of(outcome.corrector)),
+            deed(actions_of(outcome.corrector.rules_)),
         )
 
     @classmethod

@@ -14,11 +14,10 @@ from rarecorrect.plot._axes import (
     BLUE,
     INK,
     RED,
-    actions_of,
     axes_for,
     in_percent,
 )
-from rarecorrect.promise import deed
+from rarecorrect.promise import actions_of, deed
 from rarecorrect.rule_evidence import separability_verdict
 
 FloatArray = npt.NDArray[np.float64]
@@ -186,7 +185,7 @@ class SeparabilityDisplay:
             errors=outcome.score[~outcome.right],
             threshold=outcome.threshold,
             verdict=_verdict(outcome.corrector),
-            deed=deed(actions_of(outcome.corrector)),
+            deed=deed(actions_of(outcome.corrector.rules_)),
         )
 
     @classmethod
@@ -214,7 +213,7 @@ class SeparabilityDisplay:
             errors=errors[~np.isnan(errors)],
             threshold=book.threshold() if whole else math.nan,
             verdict=_verdict(corrector),
-            deed=deed(actions_of(corrector)),
+            deed=deed(actions_of(book)),
         )
 
     def curves(self) -> tuple[FloatArray, FloatArray, FloatArray]:

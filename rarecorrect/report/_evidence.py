@@ -11,7 +11,7 @@ from rarecorrect import clock
 from rarecorrect.certify import Certificate
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.off_switch import SWITCHED_OFF, is_disabled
-from rarecorrect.promise import deed
+from rarecorrect.promise import actions_of, deed
 from rarecorrect.readable import sentences
 from rarecorrect.report._numbers import counted
 from rarecorrect.report._tables import Cell, Table, number, part, words
@@ -42,8 +42,7 @@ def status(corrector: ErrorCorrector) -> tuple[bool, str]:
 
 def done(corrector: ErrorCorrector) -> str:
     """What rules in service do to a decision."""
-    actions = {rule.action for rule in corrector.rules_.active}
-    return deed(actions, flagged="sent to review")
+    return deed(actions_of(corrector.rules_), flagged="sent to review")
 
 
 def learnt(corrector: ErrorCorrector) -> list[tuple[str, str]]:
@@ -153,11 +152,9 @@ def certificates_table(corrector: ErrorCorrector) -> Table:
     """Certificates in force, with their numbers."""
     head = ["Of", "At most", "Confidence", "Tested on", "Above the cut", "Allowed"]
     head += ["Cut", "Budget used on average", "Fingerprint of the rows"]
-    entries = [corrector.rules_.entry(kind) for kind in corrector.rules_.budgets]
     rows = [
         _certificate(found, entry.fingerprint)
-        for entry in entries
-        if entry is not None
+        for entry in corrector.rules_.entries_in_force
         for found in entry.certificates.values()
     ]
     note = (
