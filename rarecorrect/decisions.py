@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from rarecorrect.array_api import as_numpy, beside, is_elsewhere, namespace_of, take
 from rarecorrect.moments import project, row_blocks
-from rarecorrect.rule import Rule
+from rarecorrect.rule import KeptErrors, Rule
 
 Array = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
@@ -88,6 +88,44 @@ class Decisions:
     def fires(self) -> npt.NDArray[np.bool_]:
         """Of every row: whether it is changed or flagged."""
         return np.asarray(self.score > self.threshold)
+
+
+def judged(rule: Rule, beside: Sequence[Rule], errors: KeptErrors) -> Rule:
+    """Return a rule whose left-out scores, rising, are -inf where another one wins.
+
+    An error is repaired only by a rule with its true label.  Rules with another label
+    did not learn from it, so the scores that they give it serve as they are.  A flag
+    is a flag, whichever rule sets it.
+
+    Parameters
+    ----------
+    rule : Rule
+    beside : sequence of Rule
+        Rules that it competes with; it may be among them.
+    errors : KeptErrors
+        Those that it was learnt from, in the order of its left-out scores.
+
+    Returns
+    -------
+    Rule
+
+    Examples
+    --------
+    >>> from rarecorrect.tail_scale import TailScale
+    >>> scale = TailScale.from_scores([0.0, 1.0])
+    >>> rule = Rule("to 1", 1, None, scale, left_out=np.array([3.0, 2.0]))
+    >>> judged(rule, [rule], KeptErrors(np.eye(2), np.zeros(2))).left_out.tolist()
+    [2.0, 3.0]
+    """
+    score = rule.left_out
+    if rule.action == "relabel":
+        rivals = [other for other in beside if other.to != rule.to]
+        nothing = np.zeros(len(errors.labels))
+        best = Decisions.of(rivals, errors.Z, errors.labels, nothing).score
+        score = np.where(best >= score, -np.inf, score)  # NaN, not known, stays
+    rising = np.argsort(score, kind="stable")
+    strata = None if errors.strata is None else errors.strata[rising]
+    return replace(rule, left_out=score[rising], left_out_strata=strata)
 
 
 def above_raw_threshold(

@@ -13,9 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from rarecorrect.decisions import judged
 from rarecorrect.explain import Usual
 from rarecorrect.moments import Moments
-from rarecorrect.relearning import RightDecisions, judged, of_moments, relearnt
+from rarecorrect.relearning import RightDecisions, of_moments, relearnt
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
 from rarecorrect.training_rows import places_of, row_keys
@@ -224,7 +225,12 @@ class Held:
         made = (_forgotten(rule, self, left, found, n_gone) for rule in self.book.rules)
         rules = [rule for rule in made if rule is not None]
         known = {id(rule) for rule in self.book.rules}
-        again = (r if id(r) in known else judged(r, rules) for r in rules)
+        again = (
+            rule
+            if rule.errors is None or id(rule) in known
+            else judged(rule, rules, rule.errors)
+            for rule in rules
+        )
         return replace(left, book=replace(left.book, rules=tuple(again)))
 
 

@@ -6,7 +6,7 @@ Only fitting rows come in here; thresholds are set elsewhere, on rows never seen
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import reduce
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from rarecorrect import clock
 from rarecorrect.cross_fitting import cross_scores, fit_detector, linear_form
+from rarecorrect.decisions import judged
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.ledger import fingerprint
 from rarecorrect.moments import Moments
@@ -174,12 +175,12 @@ default="all"
     )
     rules = [r for r in made if isinstance(r, Rule)]
     refused = [r for r in made if isinstance(r, Refusal)]
-    learnt = [c for c, r in zip(wanted, made, strict=True) if isinstance(r, Rule)]
-    judged = [
-        _among(rules, rule, rows, _errors_of(rows, confusion))
-        for rule, confusion in zip(rules, learnt, strict=True)
+    learnt = [
+        judged(rule, rules, _kept(rows, _errors_of(rows, confusion)))
+        for rule, confusion in zip(made, wanted, strict=True)
+        if isinstance(rule, Rule)
     ]
-    return judged, refused
+    return learnt, refused
 
 
 def takes_sample_weight(detector: Any) -> bool:
@@ -405,30 +406,3 @@ def _present(rows: FittingRows, where: Indices) -> Indices:
     if rows.sample_weight is None:
         return where
     return where[rows.sample_weight[where] > 0]
-
-
-def _among(rules: list[Rule], rule: Rule, rows: FittingRows, errors: Indices) -> Rule:
-    """A rule whose left-out scores count its company: rising, -inf where it loses.
-
-    An error is repaired only by a rule with its true label.  Rules with another label
-    did not learn from it, so the scores that they give it serve as they are.  A flag
-    is a flag, whichever rule sets it.
-    """
-    score = rule.left_out
-    if rule.action == "relabel":
-        rivals = [other for other in rules if other.to != rule.to]
-        best = _best_score(rivals, rows.Z[errors], rows.labels[errors])
-        score = np.where(best >= score, -np.inf, score)  # NaN, not known, stays
-    rising = np.argsort(score, kind="stable")
-    strata = None if rows.strata is None else rows.strata[errors][rising]
-    return replace(rule, left_out=score[rising], left_out_strata=strata)
-
-
-def _best_score(rules: list[Rule], Z: Array, labels: Array) -> FloatArray:
-    """Largest scaled score of rules that speak, -inf where none does."""
-    best = np.full(len(labels), -np.inf)
-    for rule in rules:
-        scaled = rule.scaled(rule.score(Z))
-        speaks = rule.effective(labels) & (scaled > rule.worth)
-        best[speaks] = np.maximum(best, scaled)[speaks]
-    return best

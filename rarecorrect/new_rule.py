@@ -13,7 +13,7 @@ from sklearn.utils.multiclass import unique_labels
 from rarecorrect import clock
 from rarecorrect.background import Background
 from rarecorrect.cross_fitting import folds, linear_form
-from rarecorrect.decisions import Decisions
+from rarecorrect.decisions import judged
 from rarecorrect.detectors import CascadeDetector, FisherDetector
 from rarecorrect.ledger import fingerprint
 from rarecorrect.metrics import as_labels
@@ -109,11 +109,8 @@ def new_rule(
     log_share = math.log(share * background.weight / right.weight)
     left_out = scale(_left_out(background, right, Z)) + log_share
     silent = worth(left_out, scale(scores) + log_share, log_share)
-    if action == "relabel":
-        rivals = [rule for rule in beside if rule.to != to]
-        best = Decisions.of(rivals, Z, labels, np.zeros(len(Z))).score
-        left_out = np.where(best >= left_out, -np.inf, left_out)  # NaN stays
-    return Rule(
+    errors = KeptErrors(Z, labels)
+    rule = Rule(
         name=name or f"to {to}",
         to=to,
         detector=detector,
@@ -125,7 +122,7 @@ def new_rule(
         n_background=round(right.weight),
         case_ids=case_ids,
         worth=silent,
-        left_out=np.sort(left_out),
+        left_out=left_out,
         identity=fingerprint(np.array(["added", action]), Z, coef, scores)[:16],
         note=note,
         author=author,
@@ -133,8 +130,9 @@ def new_rule(
         coef=coef,
         intercept=intercept,
         keys=row_keys(Z),
-        errors=KeptErrors(Z, labels) if keep_errors else None,
+        errors=errors if keep_errors else None,
     )
+    return judged(rule, beside, errors)
 
 
 def _checked(

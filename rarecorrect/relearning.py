@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,7 +9,6 @@ import numpy as np
 import numpy.typing as npt
 
 from rarecorrect.cross_fitting import folds
-from rarecorrect.decisions import Decisions
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.ledger import fingerprint
 from rarecorrect.moments import Moments
@@ -129,39 +127,6 @@ def relearnt(
     )
 
 
-def judged(rule: Rule, beside: Sequence[Rule]) -> Rule:
-    """Return a relearnt rule whose left-out scores count its company, rising.
-
-    Parameters
-    ----------
-    rule : Rule
-    beside : sequence of Rule
-        All rules of its book.
-
-    Returns
-    -------
-    Rule
-        The same one if it keeps no errors.
-
-    Examples
-    --------
-    >>> rule = Rule("to 1", 1, None, TailScale.from_scores([0.0, 1.0]))
-    >>> judged(rule, [rule]) is rule
-    True
-    """
-    kept, score = rule.errors, rule.left_out
-    if kept is None:
-        return rule
-    if rule.action == "relabel":
-        rivals = [other for other in beside if other.to != rule.to]
-        nothing = np.zeros(len(kept.labels))
-        best = Decisions.of(rivals, kept.Z, kept.labels, nothing).score
-        score = np.where(best >= score, -np.inf, score)  # NaN stays
-    rising = np.argsort(score, kind="stable")
-    strata = None if kept.strata is None else kept.strata[rising]
-    return replace(rule, left_out=score[rising], left_out_strata=strata)
-
-
 def of_moments(rule: Rule) -> FisherDetector:
     """Return the detector of a rule, if all that it is follows from moments.
 
@@ -257,8 +222,6 @@ class _Errors:
 
     def _but(self, places: Indices) -> list[Moments]:
         """Moments of the clusters without some errors that are kept."""
-        return (
-            self.without(places, np.empty((0, 0))).clusters
-            if places.size
-            else (self.clusters)
-        )
+        if not places.size:
+            return self.clusters
+        return self.without(places, np.empty((0, 0))).clusters

@@ -14,9 +14,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from rarecorrect import ErrorCorrector, FisherDetector
 from rarecorrect.background import Background, Reservoir
 from rarecorrect.cross_fitting import folds
+from rarecorrect.decisions import judged
 from rarecorrect.explain import Usual
 from rarecorrect.moments import Moments
-from rarecorrect.relearning import RightDecisions, judged, relearnt
+from rarecorrect.relearning import RightDecisions, relearnt
 from rarecorrect.row_mark import fingerprint_of_rows
 from rarecorrect.rule import KeptErrors, Rule, worth
 from rarecorrect.tail_scale import TailScale
@@ -254,9 +255,10 @@ def test_scores_are_those_of_detectors_that_have_not_seen_the_rows(keep_errors):
         assert_allclose(found.worth, silent, rtol=1e-8)
         assert silent > -np.inf
         rival = Rule("to 2", 2, None, TailScale.from_scores([0, 1e-9]), coef=np.ones(9))
-        lost = judged(found, [found, rival]).left_out
+        lost = judged(found, [found, rival], found.errors).left_out
         assert np.isneginf(lost).sum() > 0
-        assert (np.diff(judged(found, [found]).left_out) >= 0).all()
+        alone = judged(found, [found], found.errors).left_out
+        assert (np.diff(alone) >= 0).all()
     else:
         assert np.isnan(found.left_out).all()
 
