@@ -13,6 +13,7 @@ from rarecorrect._terminal import as_json, plainly, printable
 from rarecorrect.explain import Explanations
 from rarecorrect.files import load
 from rarecorrect.progress import ShownProgress
+from rarecorrect.whole_file import write_whole
 
 _PATH = click.Path(path_type=Path)
 
@@ -52,7 +53,8 @@ def explain(
             segment=None if segment is None else table[segment].to_numpy(),
         )
         if out is not None and written is not None:
-            out.write_text(written(found), encoding="utf-8")
+            text = written(found)
+            write_whole(out, lambda part: part.write_text(text, encoding="utf-8"))
     for sentence in str(found).splitlines():
         click.echo(printable(sentence))
 

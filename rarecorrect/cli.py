@@ -57,7 +57,7 @@ def demo(ctx: click.Context, seed: int, page: Path) -> None:
     """Correct a digit classifier and a fraud model; no download, no torch."""
     from rarecorrect import demo as scenes
 
-    console = Console(width=None)
+    console = Console()
     with console.status("digits: ten networks, each without one digit"):
         digits = scenes.digits_table(seed)
     _show(

@@ -176,8 +176,15 @@ def cross_scores(
     >>> bool(np.median(scores[is_error]) > np.quantile(scores[~is_error], 0.95))
     True
     """
-    options: dict[str, Any] = {"sample_weight": sample_weight, "groups": groups}
-    return cross_fit(detector, Z, is_error, random_state=random_state, **options)[1]
+    _, scores = cross_fit(
+        detector,
+        Z,
+        is_error,
+        sample_weight=sample_weight,
+        groups=groups,
+        random_state=random_state,
+    )
+    return scores
 
 
 def fit_detector(

@@ -88,12 +88,10 @@ class Decider:
             limits = self._limits_of(label, segment)
         if limits is None:
             return label
-        with np.errstate(
-            invalid="ignore"
-        ):  # infinite times zero: NaN, which exceeds nothing
+        with np.errstate(invalid="ignore"):  # infinite times zero exceeds nothing
             if not np.count_nonzero(self._forms.dot(z) > limits):
                 return label
-        rule = self._winner(z, label, segment)
+        rule = self.rule(z, label, segment)
         return label if rule is None or rule.action == "flag" else rule.to
 
     def rule(
@@ -111,11 +109,6 @@ class Decider:
         Rule or None
             None: the legacy label stands.
         """
-        return self._winner(z, label, segment)
-
-    def _winner(
-        self, z: npt.NDArray[Any], label: Any, segment: Hashable
-    ) -> Rule | None:
         labels = np.asarray([label])
         rows, winner = self._book.fires(z[None], labels, self._strata(labels, segment))
         return self._book.rules[winner[0]] if rows.size else None

@@ -14,6 +14,7 @@ Mask = npt.NDArray[np.bool_]
 
 LARGEST_HASH = 2**64 - 1
 _SLACK = 1.25  # times as many rows as are asked for may be held for a while
+_HASH, _KIND = "hash", "kind"
 
 
 class HashSample:
@@ -117,12 +118,8 @@ class HashSample:
         """
         made = HashSample(self.most, self.least)
         for sample in (self, other):
-            names = np.empty(len(sample._codes), dtype=object)
-            names[:] = list(sample._codes)
-            before = sample.limits
-            made._coded(names, names.size)
-            for kind, limit in before.items():  # what was left out stays out
-                at = made._codes[kind]
+            for kind, limit in sample.limits.items():  # what was left out stays out
+                at = made._code(kind)
                 made._limits[at] = min(made._limits[at], np.uint64(limit))
         for sample in (self, other):
             names = np.empty(len(sample._codes), dtype=object)
@@ -180,9 +177,6 @@ class HashSample:
             }
         ]
         self._n = int(kept.sum())
-
-
-_HASH, _KIND = "hash", "kind"
 
 
 def row_hashes(start: int, n: int, seed: int = 0) -> Hashes:

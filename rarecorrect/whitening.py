@@ -189,10 +189,17 @@ def shrinkage_intensity(
     ValueError
         For another text, or a number outside [0, 1].
 
+    References
+    ----------
+    Y. Chen et al., "Shrinkage algorithms for MMSE covariance estimation", IEEE Trans.
+    Signal Processing 58 (2010), equation 23, arXiv:0907.4698.
+
     Examples
     --------
     >>> round(shrinkage_intensity("oas", 3, trace=4.1, square=10.01, n=100), 4)
     0.0456
+    >>> shrinkage_intensity("oas", 3, trace=3.0, square=3.0, n=10)  # all alike
+    1.0
     """
     if shrinkage == "oas":
         return _oas(p, trace, square, n) if p else 0.0
@@ -201,37 +208,6 @@ def shrinkage_intensity(
             f"shrinkage must be 'oas' or a number in [0, 1], got {shrinkage!r}"
         )
     return float(shrinkage)
-
-
-def oas_intensity(eigenvalues: npt.ArrayLike, n: float) -> float:
-    """Shrinkage intensity of the oracle approximating estimator.
-
-    Parameters
-    ----------
-    eigenvalues : array-like of shape (n_features,)
-        Of the sample covariance or correlation matrix, not negative.
-    n : float
-        Number of rows behind it, or the sum of their weights.
-
-    Returns
-    -------
-    float
-        In [0, 1]: 0 leaves the matrix, 1 makes it a multiple of the identity.
-
-    References
-    ----------
-    Y. Chen et al., "Shrinkage algorithms for MMSE covariance estimation", IEEE Trans.
-    Signal Processing 58 (2010), equation 23, arXiv:0907.4698.
-
-    Examples
-    --------
-    >>> oas_intensity([1.0, 1.0, 1.0], n=10)
-    1.0
-    >>> round(oas_intensity([3.0, 1.0, 0.1], n=100), 4)
-    0.0456
-    """
-    values = np.asarray(eigenvalues, dtype=float)
-    return _oas(values.size, values.sum(), (values**2).sum(), n)
 
 
 def _oas(p: int, trace: float, square: float, n: float) -> float:

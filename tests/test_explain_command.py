@@ -140,7 +140,7 @@ def test_columns_go_by_name_and_segments_count(vendor):
             ["fix.rc", "--data", "cases.csv", "--out", "a.txt"],
             ".json, .csv, got 'a.txt",
         ),
-        (["fix.rc", "--data", "cases.csv", "--out", "a/b.csv"], "No such file"),
+        (["fix.rc", "--data", "cases.csv", "--out", "cases.csv/b.csv"], "File exists"),
         (
             ["fix.rc", "--data", "cases.csv", "--segment", "c"],
             "no column 'c', only ['x",

@@ -14,7 +14,7 @@ from sklearn.exceptions import NotFittedError
 
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.tail_scale import TailScale
-from rarecorrect.whitening import oas_intensity
+from rarecorrect.whitening import shrinkage_intensity
 
 MIXING = np.random.default_rng(7).normal(size=(8, 8)) * [1, 10, 1, 1, 1e-2, 1, 1, 1]
 
@@ -35,6 +35,12 @@ def two_clusters(seed=0):
     return np.vstack([right, *far]), np.arange(540) >= 500
 
 
+def intensity(values, n, shrinkage="oas"):
+    return shrinkage_intensity(
+        shrinkage, values.size, values.sum(), (values**2).sum(), n
+    )
+
+
 def plain_fisher(right, errors, *, shrinkage="oas", kept=None):
     """Weights by the formulas of the method, with no whitening matrix in sight.
 
@@ -44,7 +50,7 @@ def plain_fisher(right, errors, *, shrinkage="oas", kept=None):
     n, p = errors.shape
     centre, sd = right.mean(axis=0), right.std(axis=0)
     values, vectors = np.linalg.eigh(np.corrcoef(right.T).reshape(p, p))
-    amount = oas_intensity(values, len(right)) if shrinkage == "oas" else shrinkage
+    amount = intensity(values, len(right), shrinkage)
     shrunk = (1 - amount) * values + amount * values.mean()
     values, vectors = shrunk[::-1][:kept], vectors[:, ::-1][:, :kept]
     m = (vectors / values) @ vectors.T / np.outer(sd, sd)
@@ -55,7 +61,7 @@ def plain_fisher(right, errors, *, shrinkage="oas", kept=None):
         own = m @ np.cov(errors.T, bias=True).reshape(p, p)
         level = np.trace(own) / k
         values = np.sort(np.linalg.eigvals(own).real)[::-1][:k]
-        amount = oas_intensity(values, n) if shrinkage == "oas" else shrinkage
+        amount = intensity(values, n, shrinkage)
         ridge = 1 + amount * level + 1e-3 * (1 + level)
         weights = np.linalg.solve((1 - amount) * own + ridge * np.eye(p), weights)
     whitened_length = np.sqrt(weights @ np.linalg.pinv(m) @ weights)
@@ -189,7 +195,7 @@ def test_the_sphere_scores_directions_only():
     ball = white / np.linalg.norm(white, axis=1, keepdims=True)
     right, errors = ball[~is_error], ball[is_error]
     own = np.cov(errors.T, bias=True)
-    amount = oas_intensity(np.linalg.eigvalsh(own), 40)
+    amount = intensity(np.linalg.eigvalsh(own), 40)
     own = (1 - amount) * own + amount * np.trace(own) / 6 * np.eye(6)
     spread = np.cov(right.T, bias=True) + own
     spread += 1e-3 * np.trace(spread) / 6 * np.eye(6)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from rarecorrect.moments import Moments
-from rarecorrect.whitening import Whitening, broken_stick, oas_intensity
+from rarecorrect.whitening import Whitening, broken_stick
 
 RNG = np.random.default_rng(0)
 MIXED = RNG.normal(size=(6, 6))
@@ -60,7 +60,6 @@ def test_oas_is_the_published_formula():
     above = (1 - 2 / p) * square + trace**2
     below = (n + 1 - 2 / p) * (square - trace**2 / p)
     assert_allclose(whitening_of(ROWS).shrinkage, above / below)
-    assert_allclose(oas_intensity(np.linalg.eigvalsh(s), n), above / below)
 
 
 def test_few_rows_shrink_more():

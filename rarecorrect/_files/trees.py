@@ -236,9 +236,7 @@ def _check_boosted_tree(tree: Parts, number: int, n_features: int) -> None:
     require(whole and children.size == n - 1, f"tree {number} is not one tree")
     _check_columns(np.array(tree["split_indices"])[inner], n_features)
     require(not any(tree["split_type"]), "features are numbers, no categories")
-    for name in ("parents", "split_conditions", "default_left", "split_type"):
-        require(len(tree[name]) == n, f"{name} are not {n}")
-    for name in ("split_indices", "base_weights", "loss_changes", "sum_hessian"):
+    for name in ("parents", "split_type", *_TREE_NUMBERS):
         require(len(tree[name]) == n, f"{name} are not {n}")
     for name in ("", "_nodes", "_segments", "_sizes"):
         require(not tree[f"categories{name}"], "features are numbers, no categories")
@@ -309,10 +307,7 @@ def _check_columns(columns: Array, n_features: int) -> None:
 
 
 def _n_features(parts: Parts, reader: Reader) -> int:
-    names = set(parts)
-    check_names(
-        names, {"parameters", "n_features"}, {*names} - {"parameters", "n_features"}
-    )
+    check_names(parts, {"parameters", "n_features"}, parts)
     n_features = parts["n_features"]
     require(
         type(n_features) is int and reader.n_features == n_features,

@@ -63,10 +63,7 @@ def learnt(corrector: ErrorCorrector) -> list[tuple[str, str]]:
             "Tested on",
             f"{counted(report.n_calibration, 'right decision')} that taught nothing",
         ),
-        (
-            "What rules see",
-            _listed(report.feature_names),
-        ),
+        ("What rules see", _listed(report.feature_names)),
     ]
     if book.value is not None:
         name = report.feature_names[book.value]
