@@ -25,7 +25,6 @@ from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.cross_fitting import detector_score, fit_detector
 from rarecorrect.detectors import FisherDetector
 from rarecorrect.exceptions import NotCertifiedWarning
-from rarecorrect.features import Reading
 from rarecorrect.metrics import clopper_pearson, gain_at_retention
 from rarecorrect.time_windows import TimeWindows
 
@@ -121,22 +120,9 @@ def leave_one_class_out(
     >>> bool(table["curve_gain"].iloc[0] >= 0.9)
     True
     """
-    X, y = _checked(X, y)
-    wanted = np.unique(y).tolist() if classes is None else list(classes)
-    frames = []
-    for seed in seeds:
-        roles = _roles(y, split, sizes, seed)
-        retrained = _retrained(estimator, X, y, roles, seed)
-        for label in wanted:
-            if progress is not None:
-                progress(f"seed {seed}, class {label}")
-            case = _Case.without(estimator, X, y, roles, label, seed, retrained)
-            frames.append(
-                case.table(
-                    detectors, features, max_damage, confidence_level, n_permutations
-                )
-            )
-    return pd.concat(frames, ignore_index=True)
+    asked = (detectors, features, max_damage, confidence_level, n_permutations)
+    cases = _cases(estimator, X, y, classes, split, sizes, seeds, progress)
+    return pd.concat([case.table(*asked) for case in cases], ignore_index=True)
 
 
 def few_shot_curve(
@@ -195,28 +181,39 @@ split, sizes, seeds, n_permutations, progress
     >>> bool(table.groupby("n_errors")["curve_gain"].mean().min() > 0.8)
     True
     """
+    asked = (detectors, features, max_damage, confidence_level, n_permutations)
+    frames = []
+    for whole in _cases(estimator, X, y, classes, split, sizes, seeds):
+        for k in n_errors:
+            for draw in range(1 if k == "all" else n_draws):
+                if progress is not None:
+                    at = f"seed {whole.seed}, class {whole.label}"
+                    progress(f"{at}, {k} errors, draw {draw}")
+                case = whole.with_errors(k, draw, consecutive)
+                frames.append(case.table(*asked).assign(draw=draw))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _cases(
+    estimator: Any,
+    X: Any,
+    y: npt.ArrayLike,
+    classes: Sequence[Any] | None,
+    split: npt.ArrayLike | None,
+    sizes: tuple[float, float, float],
+    seeds: Sequence[int],
+    progress: Callable[[str], None] | None = None,
+) -> Iterator[_Case]:
+    """A legacy model without each class in turn, for every seed."""
     X, y = _checked(X, y)
     wanted = np.unique(y).tolist() if classes is None else list(classes)
-    frames = []
     for seed in seeds:
         roles = _roles(y, split, sizes, seed)
         retrained = _retrained(estimator, X, y, roles, seed)
         for label in wanted:
-            whole = _Case.without(estimator, X, y, roles, label, seed, retrained)
-            for k in n_errors:
-                for draw in range(1 if k == "all" else n_draws):
-                    if progress is not None:
-                        progress(f"seed {seed}, class {label}, {k} errors, draw {draw}")
-                    case = whole.with_errors(k, draw, consecutive)
-                    found = case.table(
-                        detectors,
-                        features,
-                        max_damage,
-                        confidence_level,
-                        n_permutations,
-                    )
-                    frames.append(found.assign(draw=draw))
-    return pd.concat(frames, ignore_index=True)
+            if progress is not None:
+                progress(f"seed {seed}, class {label}")
+            yield _Case.without(estimator, X, y, roles, label, seed, retrained)
 
 
 @dataclass(frozen=True, eq=False)
@@ -382,29 +379,23 @@ class _Case:
 
     def _null_scores(
         self, corrector: ErrorCorrector, n_permutations: int
-    ) -> Iterator[Array] | list[Array]:
+    ) -> list[Array]:
         """Test scores of detectors that learnt from permuted error labels."""
         if n_permutations == 0 or not corrector.rules_.rules:
             return []
-        fitting = corrector.features_.read(safe_indexing(self.X, self.correct))
-        test = corrector.features_.read(safe_indexing(self.X, self.test))
+        fitting, test = (
+            corrector.features_.read(safe_indexing(self.X, rows)).features
+            for rows in (self.correct, self.test)
+        )
         is_error = self.y[self.correct] == self.label
         detector = corrector.rules_.rules[0].detector
         rng = np.random.default_rng(self.seed)
         return [
-            self._null_score(detector, fitting, rng.permutation(is_error), test)
+            detector_score(
+                fit_detector(detector, fitting, rng.permutation(is_error)), test
+            )
             for _ in range(n_permutations)
         ]
-
-    def _null_score(
-        self,
-        detector: Any,
-        fitting: Reading,
-        is_error: npt.NDArray[np.bool_],
-        test: Reading,
-    ) -> Array:
-        fitted = fit_detector(clone(detector), fitting.features, is_error)
-        return detector_score(fitted, test.features)
 
 
 def _checked(X: Any, y: Any) -> tuple[Any, Array]:

@@ -318,16 +318,9 @@ def _null_control(
         test = change_scores(task, test, task.test)
         for damage in plan.damages:
             gain = gain_at_retention(test, right, case, 1 - damage)
-            head = row_head(task, draw, k, NULL) | {"draw": number}
-            outcome.rows.append(
-                {
-                    **head,
-                    "damage": damage,
-                    "window": WHOLE,
-                    "curve_gain": gain,
-                    "n_test_positives": int(case.sum()),
-                }
-            )
+            head = row_head(task, draw, k, NULL) | {"draw": number, "damage": damage}
+            counted = {"curve_gain": gain, "n_test_positives": int(case.sum())}
+            outcome.rows.append({**head, "window": WHOLE, **counted})
 
 
 def _cross_fitted(
@@ -346,15 +339,9 @@ def _cross_fitted(
             for damage in plan.damages:
                 gain = gain_at_retention(scores, ~is_error, is_error, 1 - damage)
                 head = row_head(task, draw, k, name) | {"draw": number}
-                outcome.rows.append(
-                    {
-                        **head,
-                        "damage": damage,
-                        "window": "fitting rows",
-                        "curve_gain": gain,
-                        "n_test_positives": int(is_error.sum()),
-                    }
-                )
+                head |= {"damage": damage, "window": "fitting rows"}
+                counted = {"curve_gain": gain, "n_test_positives": int(is_error.sum())}
+                outcome.rows.append({**head, **counted})
 
 
 def _permuted(draws: Sequence[Draw], plan: Plan) -> Iterator[tuple[int, Draw, Mask]]:

@@ -13,12 +13,12 @@ import numpy.typing as npt
 from rarecorrect import ColumnModel, ErrorCorrector, NotCertifiedWarning
 from rarecorrect.alert_budget import AlertBudget
 from rarecorrect.readable import sentences
+from rarecorrect_tabular.legacy import log_odds
 from rarecorrect_tabular.replay_traffic import (
     LEGACY_SCORE,
     Traffic,
     at,
     fitted,
-    log_odds,
 )
 
 Mask = npt.NDArray[np.bool_]

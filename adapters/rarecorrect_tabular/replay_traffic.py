@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from rarecorrect_tabular.counters import columns_that_tell_time
-from rarecorrect_tabular.legacy import default_legacy
+from rarecorrect_tabular.legacy import default_legacy, log_odds
 from rarecorrect_tabular.loader import TransactionTable
 from rarecorrect_tabular.tasks import hidden_type_matrix, task_names
 
@@ -20,8 +20,6 @@ Indices = npt.NDArray[np.intp]
 
 LEGACY_SCORE = "score of the model in service"
 AMOUNTS = ("TX_AMOUNT", "amount", "Amount")
-
-_SMALLEST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,26 +228,6 @@ def fitted(X: Array, label: Mask, weight: Array | None, seed: int) -> Any:
 def at(values: Array | None, rows: Indices) -> Array | None:
     """Values of some rows, None where there are none."""
     return None if values is None else values[rows]
-
-
-def log_odds(probability: npt.ArrayLike) -> Array:
-    """Log-odds of probabilities, finite for 0 and 1.
-
-    Parameters
-    ----------
-    probability : array-like of float
-
-    Returns
-    -------
-    ndarray of float
-
-    Examples
-    --------
-    >>> log_odds([0.5, 0.9]).round(2).tolist()
-    [0.0, 2.2]
-    """
-    p = np.clip(probability, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
-    return np.asarray(np.log(p) - np.log1p(-p))
 
 
 def _part(table: TransactionTable, rows: Indices) -> TransactionTable:

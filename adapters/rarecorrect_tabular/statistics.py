@@ -73,22 +73,20 @@ class Bootstrap:
         return np.asarray(np.mean(found, axis=0))
 
     def interval(
-        self, task: Any, tables: Sequence[Array], level: float = 0.95
+        self, task: Any, tables: Sequence[Array]
     ) -> tuple[float, float, float]:
-        """Mean of tables, low and high end.
+        """Mean of tables, low and high end of its 95 % interval.
 
         Parameters
         ----------
         task, tables
             As in :meth:`means`.
-        level : float, default=0.95
 
         Returns
         -------
         mean, low, high : float
         """
-        ends = [(1 - level) / 2, (1 + level) / 2]
-        low, high = np.quantile(self.means(task, tables), ends)
+        low, high = np.quantile(self.means(task, tables), [0.025, 0.975])
         mean = np.mean([table.mean() for table in tables])
         return float(mean), float(low), float(high)
 
@@ -99,31 +97,6 @@ class Bootstrap:
             drawn = rng.multinomial(n, [1 / n] * n, size=_REPETITIONS)
             self._weights[key] = drawn / n
         return self._weights[key]
-
-
-def bootstrap_mean(
-    *tables: npt.ArrayLike, level: float = 0.95, random_state: int = 0
-) -> tuple[float, float, float]:
-    """Mean of tables of one task, with the interval of a :class:`Bootstrap`.
-
-    Parameters
-    ----------
-    *tables : array-like of shape (n_draws, n_cases)
-    level : float, default=0.95
-    random_state : int, default=0
-
-    Returns
-    -------
-    mean, low, high : float
-
-    Examples
-    --------
-    >>> mean, low, high = bootstrap_mean(np.eye(4))
-    >>> mean, low < 0.25 < high
-    (0.25, True)
-    """
-    values = [np.asarray(table, dtype=float) for table in tables]
-    return Bootstrap(random_state).interval("", values, level)
 
 
 def cell_means(frame: pd.DataFrame, column: str) -> pd.DataFrame:
@@ -174,7 +147,7 @@ def null_verdicts(frame: pd.DataFrame, outcome: Outcome) -> pd.DataFrame:
     null = frame[frame["method"] == NULL]
     for cell, rows in null.groupby(CELL, sort=False):
         masks = outcome.hits[(*cell, PRODUCT, "curve")]
-        gain, low, high = bootstrap_mean(np.array(masks))
+        gain, low, high = Bootstrap().interval("", [np.array(masks, float)])
         limit = float(rows["curve_gain"].max())
         found.append(
             dict(zip(CELL, cell, strict=True))

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rarecorrect.features import FeatureExtractor
-from rarecorrect_tabular.legacy import default_legacy
+from rarecorrect_tabular.legacy import default_legacy, log_odds
 from rarecorrect_tabular.loader import TransactionTable
 from rarecorrect_tabular.task import CorrectionTask, Sizes, WholeDays
 from rarecorrect_tabular.terminal_risk import LABEL_DELAY, RISK_WINDOWS, terminal_risk
@@ -18,8 +18,6 @@ from rarecorrect_tabular.terminal_risk import LABEL_DELAY, RISK_WINDOWS, termina
 Array = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]
-
-_SMALLEST_PROBABILITY = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,14 +244,14 @@ def _binary_task(
         known |= y & flagged
         rows = np.setdiff1d(np.concatenate([train, pool]), left_out)
         model = fit(rows, known[rows], random_state)
-        return lambda wanted: _log_odds(model.predict_proba(X[wanted])[:, 1])
+        return lambda wanted: log_odds(model.predict_proba(X[wanted])[:, 1])
 
     test, kept = _test_rows(later, case, flagged == y, sizes, rng)
     return CorrectionTask(
         table.schema.name,
         name,
         np.asarray(reading.features, dtype=np.float32),
-        _log_odds(np.asarray(reading.scores)[:, 1]),
+        log_odds(np.asarray(reading.scores)[:, 1]),
         ~flagged,
         flagged == y,
         case,
@@ -302,7 +300,7 @@ def _left_out_category(
         rows = np.setdiff1d(np.concatenate([train, pool]), gone)
         model = default_legacy(random_state).fit(X[rows], y[rows])
         column = int(np.flatnonzero(model.classes_ == name)[0])
-        return lambda wanted: _log_odds(model.predict_proba(X[wanted])[:, column])
+        return lambda wanted: log_odds(model.predict_proba(X[wanted])[:, column])
 
     test, kept = _test_rows(later, of_type, right, sizes, rng)
     largest = np.asarray(reading.scores).max(axis=1)
@@ -310,7 +308,7 @@ def _left_out_category(
         table.schema.name,
         name,
         np.asarray(reading.features, dtype=np.float32),
-        -_log_odds(largest),
+        -log_odds(largest),
         np.ones(len(table), dtype=bool),
         right,
         of_type,
@@ -360,8 +358,3 @@ def _refuse_no_frauds(table: TransactionTable, train: Indices) -> None:
             "no fraud of another type in the training window: the legacy model would "
             "have nothing to learn"
         )
-
-
-def _log_odds(probability: Sequence[float] | Array) -> Array:
-    p = np.clip(probability, _SMALLEST_PROBABILITY, 1 - _SMALLEST_PROBABILITY)
-    return np.asarray(np.log(p) - np.log1p(-p))

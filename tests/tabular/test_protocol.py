@@ -26,7 +26,7 @@ from rarecorrect_tabular.protocol import (
     run_task,
 )
 from rarecorrect_tabular.statistics import (
-    bootstrap_mean,
+    Bootstrap,
     null_verdicts,
     separability_verdicts,
 )
@@ -324,7 +324,7 @@ def test_the_bootstrap_covers_a_known_mean() -> None:
     covered = 0
     for trial in range(100):
         effect = 0.4 + 0.1 * rng.normal(size=(10, 1)) + 0.2 * rng.normal(size=(1, 80))
-        _, low, high = bootstrap_mean(effect, random_state=trial)
+        _, low, high = Bootstrap(trial).interval("", [effect])
         covered += low <= 0.4 <= high
     assert 82 <= covered <= 100
 
