@@ -13,6 +13,7 @@ Hashes = npt.NDArray[np.uint64]
 Mask = npt.NDArray[np.bool_]
 
 LARGEST_HASH = 2**64 - 1
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)  # by which SplitMix64 steps
 _SLACK = 1.25  # times as many rows as are asked for may be held for a while
 _HASH, _KIND = "hash", "kind"
 
@@ -209,11 +210,10 @@ def row_hashes(start: int, n: int, seed: int = 0) -> Hashes:
     >>> round(float(np.mean(hashes < 2**62)), 1)
     0.3
     """
-    golden, mask = 0x9E3779B97F4A7C15, LARGEST_HASH
     # far from the numbers of other seeds
-    first = (mixed(np.array([seed], dtype=np.uint64))[0].item() + start) & mask
-    numbers = np.arange(n, dtype=np.uint64) + np.uint64(first)
-    return mixed(numbers * np.uint64(golden))
+    first = mixed(np.array([seed], dtype=np.uint64))[0].item() + start
+    numbers = np.arange(n, dtype=np.uint64) + np.uint64(first & LARGEST_HASH)
+    return mixed(numbers * GOLDEN)
 
 
 def mixed(z: Hashes) -> Hashes:

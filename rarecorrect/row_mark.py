@@ -8,10 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rarecorrect.hash_sample import mixed
+from rarecorrect.hash_sample import GOLDEN, mixed
 from rarecorrect.moments import row_blocks
-
-_GOLDEN = 0x9E3779B97F4A7C15
 
 
 class RowMark:
@@ -46,7 +44,7 @@ class RowMark:
             bits ^= bits >> np.uint64(32)
             n_features = bits.shape[1]
             hashes = bits @ _odd(n_features) + np.uint64(n_features)
-            both = mixed(hashes), mixed(hashes ^ np.uint64(_GOLDEN))
+            both = mixed(hashes), mixed(hashes ^ GOLDEN)
             self._sums += np.array([h.sum(dtype=np.uint64) for h in both])
         self._n += len(rows)
 
@@ -83,4 +81,4 @@ def fingerprint_of_rows(rows: npt.NDArray[Any]) -> str:
 def _odd(n: int) -> npt.NDArray[np.uint64]:
     """Odd numbers, another one for every feature: columns that change places count."""
     places = np.arange(1, n + 1, dtype=np.uint64)
-    return np.asarray(mixed(places * np.uint64(_GOLDEN)) | np.uint64(1))
+    return np.asarray(mixed(places * GOLDEN) | np.uint64(1))

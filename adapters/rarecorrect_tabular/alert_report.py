@@ -49,9 +49,9 @@ Draws: {_of_methods(found, lambda part: str(part["draws"].max()))}."""
             "Alerts a day, mean and most; test days above the cap; of all certified "
             "draws:",
             _table(found, _days),
-            f"Days above the cap in all cells: {_of_methods(found, _share_above)}.",
+            f"Days above the cap in all cells: {_shares_above(found, 'above')}.",
             "With the cap as a mean share of the same traffic: "
-            f"{_of_methods(found, _share_above_by_rate)}.",
+            f"{_shares_above(found, 'by_rate')}.",
         ]
     )
 
@@ -129,10 +129,9 @@ def _of_methods(found: pd.DataFrame, write: Callable[[pd.DataFrame], str]) -> st
     return "; ".join(f"{name} {write(part)}" for name, part in parts)
 
 
-def _share_above(part: pd.DataFrame, counted: str = "above") -> str:
-    days = part["days"].sum()
-    return f"{100 * part[counted].sum() / days:.1f} %" if days else "not certified"
+def _shares_above(found: pd.DataFrame, counted: str) -> str:
+    def share(part: pd.DataFrame) -> str:
+        days = part["days"].sum()
+        return f"{100 * part[counted].sum() / days:.1f} %" if days else "not certified"
 
-
-def _share_above_by_rate(part: pd.DataFrame) -> str:
-    return _share_above(part, "by_rate")
+    return _of_methods(found, share)

@@ -54,8 +54,8 @@ class ReplayPlan:
         Days between lessons.
     certify_days : int
         Latest days that set thresholds; 29 are needed at a confidence of 95 %.
-    level : float
-        Confidence level.
+    confidence_level : float
+        Of what is certified, in (0, 1).
     n_background : int
         Right decisions that the hot-fix is fitted on, at most.
     detector : classifier or "auto"
@@ -76,7 +76,7 @@ class ReplayPlan:
     undo_day: int | None = None
     every: int = 7
     certify_days: int = 30
-    level: float = 0.95
+    confidence_level: float = 0.95
     n_background: int = 20_000
     detector: Any = "auto"
     seed: int = 0
@@ -350,7 +350,7 @@ def _lesson(traffic: Traffic, plan: ReplayPlan, morning: int) -> Lesson:
         plan.train[0],
         plan.certify_days,
         budget,
-        plan.level,
+        plan.confidence_level,
         plan.seed,
     )
 

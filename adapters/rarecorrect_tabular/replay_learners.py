@@ -40,8 +40,8 @@ class Lesson:
         Latest whole days, which set the threshold and do nothing else.
     budget : AlertBudget
         Of alerts beyond those of the model in service.
-    level : float
-        Confidence level.
+    confidence_level : float
+        Of what is certified, in (0, 1).
     seed : int
     """
 
@@ -50,7 +50,7 @@ class Lesson:
     first: int
     certify_days: int
     budget: AlertBudget
-    level: float
+    confidence_level: float
     seed: int
 
     @property
@@ -130,7 +130,7 @@ def hot_fix(
         detector=detector,
         max_damage=max_damage,
         alert_budget=f"{budget.per_day}/day" if budget.per_day else budget.rate,
-        confidence_level=lesson.level,
+        confidence_level=lesson.confidence_level,
         # every lesson is certified once, on days of its own
         ledger=False,
         random_state=lesson.seed,
@@ -186,7 +186,10 @@ def retraining(lesson: Lesson) -> Learnt:
     # as in a corrector: a row that was learnt from is an alert whatever its score
     seen[np.isin(recent, lesson.cases)] = np.inf
     certificate = lesson.budget.certificate(
-        seen, lesson.level, time=traffic.day[recent], random_state=lesson.seed
+        seen,
+        lesson.confidence_level,
+        time=traffic.day[recent],
+        random_state=lesson.seed,
     )
     return Learnt(
         lambda wanted: scores(wanted) > certificate.threshold,

@@ -8,17 +8,12 @@ import numpy as np
 import pytest
 
 from rarecorrect import NotCertifiedWarning, TrainingRowsWarning
-from rarecorrect import blocks as blocks_module
 from rarecorrect.blocks import array_blocks
 from rarecorrect.streaming import room
 
 from .helpers import fitted, quietly, segments
 
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    """Several chunks out of a few rows."""
-    monkeypatch.setattr(blocks_module, "_CHUNK_ROWS", (256, 256))
+pytestmark = pytest.mark.usefixtures("small_chunks")
 
 
 def both(data, *, labelled=True, side=None, fit_side=None, **options):

@@ -34,11 +34,7 @@ from rarecorrect.verify import verify
 
 from .helpers import NAMES, corrector_of, quietly, segments
 
-
-@pytest.fixture(autouse=True)
-def small_chunks(monkeypatch):
-    """Several chunks out of a few rows."""
-    monkeypatch.setattr(blocks_module, "_CHUNK_ROWS", (256, 256))
+pytestmark = pytest.mark.usefixtures("small_chunks")
 
 
 def blocks_of(data, size=100, **side):

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pandas as pd
 import pytest
-from threadpoolctl import threadpool_limits
 
 from rarecorrect.simulate import FraudType, card_transactions
 from rarecorrect_tabular.loader import TransactionTable, table_from_frame
@@ -50,13 +47,6 @@ def handbook_like(n: int = 24_000, seed: int = 0) -> pd.DataFrame:
     for days in (1, 7, 30):  # leaky on purpose: nothing may read them
         table[f"TERMINAL_ID_RISK_{days}DAY_WINDOW"] = frame["is_fraud"] * 1.0
     return table
-
-
-@pytest.fixture(scope="session", autouse=True)
-def one_thread() -> Iterator[None]:
-    """As in the benchmark: threads of tiny fits wait for each other."""
-    with threadpool_limits(1):
-        yield
 
 
 @pytest.fixture(scope="session")
