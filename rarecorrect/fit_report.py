@@ -493,11 +493,11 @@ class FitReport:
 
 
 def _rule_record(rule: Rule) -> dict[str, Any]:
-    wanted = ("name", "to", "from_labels", "action", "state", "n_errors")
-    record = {name: getattr(rule, name) for name in wanted}
-    told = ("n_background", "created", "expires", "author", "approver", "note")
-    record.update({name: getattr(rule, name) for name in told})
-    return record
+    wanted = (
+        *("name", "to", "from_labels", "action", "state", "n_errors"),
+        *("n_background", "created", "expires", "author", "approver", "note"),
+    )
+    return {name: getattr(rule, name) for name in wanted}
 
 
 def _certificate_record(found: Certificate) -> dict[str, Any]:

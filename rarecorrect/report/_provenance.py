@@ -100,7 +100,7 @@ def ways_back(corrector: ErrorCorrector) -> list[tuple[str, str]]:
             )
         )
     found += [
-        ("In a file, without Python", "rarecorrect rules disable FILE --all"),
+        ("In a saved file, by a command", "rarecorrect rules disable FILE --all"),
         ("In an emergency, at once", "RARECORRECT_DISABLE=1  (in the environment)"),
     ]
     return found
