@@ -342,7 +342,9 @@ def folds(is_error: Mask, groups: Array | None, rng: np.random.Generator) -> Ind
     >>> np.bincount(fold[:10]).tolist(), len(set(fold[10:].tolist()))
     ([2, 2, 2, 2, 2], 2)
     """
-    units = np.arange(is_error.size) if groups is None else _codes(groups)
+    units = np.arange(is_error.size)
+    if groups is not None:
+        units = np.unique(groups, return_inverse=True)[1]
     error_units = np.unique(units[is_error])
     plain_units = np.setdiff1d(units, error_units)
     of_unit = np.empty(units.max() + 1, dtype=np.intp)
@@ -355,7 +357,3 @@ def folds(is_error: Mask, groups: Array | None, rng: np.random.Generator) -> Ind
         # a fold holds all right decisions: leave rows out
         return folds(is_error, None, rng)
     return np.asarray(fold)
-
-
-def _codes(groups: Array) -> Indices:
-    return np.asarray(np.unique(groups, return_inverse=True)[1])

@@ -209,7 +209,8 @@ def _cases(
     wanted = np.unique(y).tolist() if classes is None else list(classes)
     for seed in seeds:
         roles = _roles(y, split, sizes, seed)
-        retrained = _retrained(estimator, X, y, roles, seed)
+        rows = np.flatnonzero(np.isin(roles, ["train", "correct"]))
+        retrained = _seeded(estimator, seed).fit(safe_indexing(X, rows), y[rows])
         for label in wanted:
             if progress is not None:
                 progress(f"seed {seed}, class {label}")
@@ -431,11 +432,6 @@ def _roles(y: Array, split: Any, sizes: tuple[float, float, float], seed: int) -
         for role, part in zip(("train", "correct", "test"), parts, strict=False):
             roles[part] = role
     return roles
-
-
-def _retrained(estimator: Any, X: Any, y: Array, roles: Array, seed: int) -> Any:
-    rows = np.flatnonzero(np.isin(roles, ["train", "correct"]))
-    return _seeded(estimator, seed).fit(safe_indexing(X, rows), y[rows])
 
 
 def _seeded(estimator: Any, seed: int) -> Any:

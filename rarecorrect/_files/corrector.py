@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -155,7 +156,7 @@ def read_corrector(manifest: Parts, reader: Reader, model: Any) -> ErrorCorrecto
     _check_state(corrector)
     report = reader.read(manifest["report"], "report")
     require(type(report) is FitReport, "the report is none")
-    corrector.report_ = _with_book(report, corrector)
+    corrector.report_ = replace(report, book=corrector.rules_)
     _request(corrector, reader.read(stored["requests"], "corrector.requests"))
     return corrector
 
@@ -233,11 +234,6 @@ def _check_state(corrector: ErrorCorrector) -> None:
         f"there are not {n_columns} names of columns",
     )
     corrector._terms()  # refuses parameters out of range
-
-
-def _with_book(report: FitReport, corrector: ErrorCorrector) -> FitReport:
-    parts = {name: getattr(report, name) for name in FitReport.__slots__}
-    return FitReport(**{**parts, "book": corrector.rules_})
 
 
 def _requests(corrector: ErrorCorrector) -> Parts:

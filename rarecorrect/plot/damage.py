@@ -262,7 +262,7 @@ class DamageDisplay:
         deed: str,
     ) -> Self:
         rows = {None: np.ones(len(right), dtype=bool)}
-        rows |= {g: np.asarray(groups == g) for g in _distinct(groups)}
+        rows |= {g: np.asarray(groups == g) for g in np.unique(groups).tolist()}
         return cls(
             names=[ALL if g is None else str(g) for g in rows],
             n_right=np.array([int((right & m).sum()) for m in rows.values()]),
@@ -311,7 +311,3 @@ class DamageDisplay:
         in_percent(self.ax_.xaxis)
         self.ax_.legend()
         return self
-
-
-def _distinct(groups: Array) -> list[Any]:
-    return list(np.unique(groups).tolist())

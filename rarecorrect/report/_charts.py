@@ -61,8 +61,9 @@ def damage(shown: DamageDisplay, what: str = "changed") -> str:
     top = min(top, narrow) or 1.0
     left = 24 + 11 * max(len(shorter(name)) for name in shown.names[:n])
     frame = Frame((0.0, top), (0.0, n), height=_ROW * n + 66, left=left, top=8)
-    parts = [_upright_grid(frame, nice_ticks(0.0, top))]
-    parts.append(frame.below(_shares(nice_ticks(0.0, top)), f"right decisions {what}"))
+    ticks = nice_ticks(0.0, top).tolist()
+    parts = [frame.upright(tick, "grid") for tick in ticks]
+    parts.append(frame.below(_shares(ticks), f"right decisions {what}"))
     for i in range(n):
         parts.append(_damage_row(frame, shown, i, frame.y(n - i - 0.5)))
     told = f"{share(float(shown.realised[0]))} of right decisions {what} in all"
@@ -152,10 +153,6 @@ def _damage_row(frame: Frame, shown: DamageDisplay, i: int, y: float) -> str:
             corners = f"{ends[1]},{y - 5} {ends[1]},{y + 5} {ends[1] + 8},{y}"
             parts.append(f'<polygon class="{style}" points="{corners}"/>')
     return "".join(parts)
-
-
-def _upright_grid(frame: Frame, ticks: Any) -> str:
-    return "".join(frame.upright(float(v), "grid") for v in ticks)
 
 
 def _beside(frame: Frame, value: float, words: str) -> str:

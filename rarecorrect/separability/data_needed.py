@@ -111,7 +111,8 @@ class DataNeeded:
         trial = Trial(
             FisherDetector() if detector is None else detector, right, max_damage, rng
         )
-        wanted = {min(len(errors) - 1, _portion(len(errors), s)) for s in _SHARES}
+        n = len(errors)
+        wanted = {min(n - 1, max(1, round(share * n))) for share in _SHARES}
         ranks = {n: trial.left_out_ranks(errors, n) for n in sorted(wanted)}
         gains = {
             n: np.array([np.mean(r <= max_damage) for r in found])
@@ -311,10 +312,6 @@ def is_separable(gain: float, low: float, chance: float, n_errors: int) -> bool 
     if low <= chance and n_errors < ENOUGH_TO_TELL:
         return None
     return low > chance and gain >= _LEAST_GAIN
-
-
-def _portion(n: int, share: float) -> int:
-    return max(1, round(share * n))
 
 
 def _per_doubling(gains: dict[int, FloatArray]) -> tuple[float, float]:
