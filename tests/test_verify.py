@@ -21,6 +21,7 @@ from safetensors.numpy import save as bytes_of
 
 import rarecorrect
 from rarecorrect import ErrorCorrector
+from rarecorrect._files.archive import pack
 from rarecorrect._verify.book import name_of
 from rarecorrect._verify_command import verify as command
 from rarecorrect.certify import allowed_exceedances
@@ -52,16 +53,6 @@ def members_of(data):
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def sealed(members):
-    buffer = BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(zipfile.ZipInfo(name), data)
-        archive.comment = b"sha256:" + b"0" * 64
-    body = buffer.getvalue()[:-64]
-    return body + hashlib.sha256(body).hexdigest().encode()
-
-
 def changed(data, change):
     """The file with another manifest, changed arrays, and its digests right."""
     members = members_of(data)
@@ -71,7 +62,7 @@ def changed(data, change):
     members[ARRAYS] = bytes_of(arrays)
     manifest["sha256"][ARRAYS] = hashlib.sha256(members[ARRAYS]).hexdigest()
     members[MANIFEST] = json.dumps(manifest).encode()
-    return sealed(members)
+    return pack(members)
 
 
 def failed(lines):
@@ -474,13 +465,13 @@ def test_a_member_that_is_another_is_named(plain):
     members = members_of(plain[1])
     arrays = {name: a.copy() for name, a in arrays_of(members[ARRAYS]).items()}
     arrays["rules.0.coef"][0] += 1
-    found = failed(verify(sealed({**members, ARRAYS: bytes_of(arrays)})))
+    found = failed(verify(pack({**members, ARRAYS: bytes_of(arrays)})))
     assert f"member {ARRAYS}: sha256 as in the manifest" in found
     assert any("rule 'to 0': digest" in claim for claim in found)
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"no zip" * 30, sealed({}), sealed({MANIFEST: b"{}", ARRAYS: b""})]
+    "data", [b"", b"no zip" * 30, pack({}), pack({MANIFEST: b"{}", ARRAYS: b""})]
 )
 def test_what_is_no_file_is_a_failure_and_no_crash(data):
     assert failed(verify(data))
@@ -489,9 +480,7 @@ def test_what_is_no_file_is_a_failure_and_no_crash(data):
 def test_two_parts_of_one_name_are_refused(plain):
     members = members_of(plain[1])
     text = members[MANIFEST].replace(b'"format": 1', b'"format": 1, "format": 1', 1)
-    assert "format: it can be read" in failed(
-        verify(sealed({**members, MANIFEST: text}))
-    )
+    assert "format: it can be read" in failed(verify(pack({**members, MANIFEST: text})))
 
 
 # --- the command ----------------------------------------------------------------------
