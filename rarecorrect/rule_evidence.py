@@ -16,9 +16,9 @@ FloatArray = npt.NDArray[np.float64]
 
 
 def cross_validated_gain(
-    rule: Rule, threshold: float | FloatArray, confidence_level: float = 0.95
+    rule: Rule, threshold: float | FloatArray
 ) -> tuple[float, float, float]:
-    """Share of left-out errors above a threshold, with its nominal interval.
+    """Share of left-out errors above a threshold, with its nominal 95 % interval.
 
     Errors that another rule would win are not above any.  Errors took part in fitting
     each other's detectors, so the Clopper-Pearson interval is nominal.
@@ -28,8 +28,6 @@ def cross_validated_gain(
     rule : Rule
     threshold : float or ndarray of shape (n_errors,)
         On the common scale: one for all, or one for each left-out error.
-    confidence_level : float, default=0.95
-        Of the interval, in (0, 1).
 
     Returns
     -------
@@ -51,7 +49,7 @@ def cross_validated_gain(
     if scores.size == 0 or np.isnan(scores).any():
         return (np.nan, np.nan, np.nan)
     caught = int(np.sum(scores > np.maximum(threshold, rule.worth)))
-    low, high = clopper_pearson(caught, scores.size, confidence_level)
+    low, high = clopper_pearson(caught, scores.size)
     return (caught / scores.size, low, high)
 
 
