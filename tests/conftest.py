@@ -28,6 +28,8 @@ from sklearn.datasets import make_blobs
 from sklearn.linear_model import LogisticRegression
 from threadpoolctl import threadpool_limits
 
+from rarecorrect import ErrorCorrector
+
 # needs atheris, in an environment of its own
 collect_ignore = ["performance/fuzz_files.py"]
 
@@ -225,6 +227,13 @@ class Outbreak(NamedTuple):
     y: NDArray[np.intp]
     X_new: NDArray[np.float64]
     y_new: NDArray[np.intp]
+
+    def fitted(self, *, side: Any = None, **options: Any) -> ErrorCorrector:
+        """A corrector with a budget that certifies on few rows."""
+        corrector = ErrorCorrector(
+            self.model, **{"max_damage": 0.1, "random_state": 0, **options}
+        )
+        return corrector.fit(self.X, self.y, **(side or {}))
 
 
 @pytest.fixture(scope="session")

@@ -29,8 +29,7 @@ def said(*words):
 @pytest.fixture(scope="module")
 def folder(outbreak, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
-    made = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
-    made.fit(outbreak.X, outbreak.y)
+    made = outbreak.fitted()
     save(made, folder / "fix.rc", with_estimator=True)
     save(made, folder / "slim.rc")
     cases = pd.DataFrame(outbreak.X_new[:60], columns=COLUMNS)

@@ -32,8 +32,7 @@ def test_rules_and_promise_stand_below_the_diagram(outbreak):
 
 
 def test_what_is_switched_off_is_said_first(outbreak, monkeypatch):
-    made = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
-    made.fit(outbreak.X, outbreak.y)
+    made = outbreak.fitted()
     monkeypatch.setenv(VARIABLE, "1")
     shown = made._repr_html_()
     assert SWITCHED_OFF in shown and "at most 10 %" not in shown

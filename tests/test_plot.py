@@ -33,8 +33,7 @@ def _close_figures():
 
 @pytest.fixture(scope="module")
 def corrector(outbreak):
-    made = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
-    return made.fit(outbreak.X, outbreak.y)
+    return outbreak.fitted()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from rarecorrect import ErrorCorrector, save
+from rarecorrect import save
 from rarecorrect.cli import main
 
 COLUMNS = ["x0", "x1", "x2", "x3"]
@@ -22,8 +22,7 @@ def run(*words):
 @pytest.fixture(scope="module")
 def folder(outbreak, tmp_path_factory):
     folder = tmp_path_factory.mktemp("files")
-    made = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
-    made.fit(outbreak.X, outbreak.y)
+    made = outbreak.fitted()
     save(made, folder / "fix.rc", with_estimator=True)
     save(made, folder / "slim.rc")
     cases = pd.DataFrame(outbreak.X_new, columns=COLUMNS)

@@ -41,11 +41,6 @@ def refused(*words):
     return line
 
 
-def fitted(data, **options):
-    options = {"max_damage": 0.1, "random_state": 0, **options}
-    return ErrorCorrector(data.model, **options).fit(data.X, data.y)
-
-
 def with_people(corrector):
     """A draft by ann, an approved rule, and one that has expired."""
     book = corrector.rules_.with_state("to 0", "draft", author="ann")
@@ -58,11 +53,11 @@ def with_people(corrector):
 def files(outbreak, tmp_path_factory):
     """One file with all that a model needs, and one with nothing but the rules."""
     folder = tmp_path_factory.mktemp("files")
-    made = fitted(outbreak)
+    made = outbreak.fitted()
     save(made, folder / "full.rc", with_estimator=True, with_background=True)
     save(with_people(made), folder / "slim.rc")
-    save(fitted(outbreak, per="class"), folder / "strata.rc")
-    save(fitted(outbreak, detector=IntervalDetector()), folder / "box.rc")
+    save(outbreak.fitted(per="class"), folder / "strata.rc")
+    save(outbreak.fitted(detector=IntervalDetector()), folder / "box.rc")
     return folder
 
 
@@ -171,7 +166,7 @@ def test_show_says_that_a_rule_is_off(slim):
 
 
 def test_show_says_that_the_threshold_is_off(outbreak, tmp_path):
-    made, path = fitted(outbreak, confusions=[0, 1]), tmp_path / "fix.rc"
+    made, path = outbreak.fitted(confusions=[0, 1]), tmp_path / "fix.rc"
     book = made.rules_
     book = book.extend(replace(book["to 0"], name="by hand", identity="another"))
     save(made.with_rules(book), path)
@@ -198,7 +193,7 @@ def test_diff_of_two_files(files, slim):
 
 
 def test_a_threshold_is_never_below_what_a_rule_is_worth(outbreak, tmp_path):
-    made, path = fitted(outbreak, max_damage=0.5), tmp_path / "fix.rc"
+    made, path = outbreak.fitted(max_damage=0.5), tmp_path / "fix.rc"
     save(made, path)
     low = made.rules_.threshold()
     mute = [rule for rule in made.rules_ if rule.worth > low]
@@ -280,7 +275,7 @@ def test_approve_takes_another_person(slim):
 
 
 def test_approving_what_is_not_certified_says_so(outbreak, tmp_path):
-    made, path = fitted(outbreak, confusions=[0, 1]), tmp_path / "fix.rc"
+    made, path = outbreak.fitted(confusions=[0, 1]), tmp_path / "fix.rc"
     wrong = np.flatnonzero(outbreak.y_new == 2)[:3]
     X_errors, y_errors = outbreak.X_new[wrong], outbreak.y_new[wrong]
     save(made.add(X_errors, y_errors, state="draft"), path)
@@ -345,7 +340,7 @@ def test_add_learns_what_the_corrector_learns(full, errors, outbreak):
 def test_add_warns_where_nothing_is_left_to_certify_on(outbreak, errors, tmp_path):
     path = tmp_path / "fix.rc"
     parts = {"with_estimator": True, "with_background": True}
-    save(fitted(outbreak, reservoir=0), path, **parts)
+    save(outbreak.fitted(reservoir=0), path, **parts)
     result = run("add", path, "--data", errors, "--label", "truth")
     assert result.exit_code == 0
     assert "certificate: " in result.stdout
@@ -427,7 +422,7 @@ def test_bad_input_is_one_line(
     words, message, full, slim, errors, outbreak, tmp_path, monkeypatch
 ):
     monkeypatch.chdir(tmp_path)
-    save(fitted(outbreak), "model.rc", with_estimator=True)
+    save(outbreak.fitted(), "model.rc", with_estimator=True)
     table = pd.read_csv(errors)
     table.assign(truth=[2, 0, 2]).to_csv("two.csv", index=False)
     table.assign(id=1).to_csv("more.csv", index=False)

@@ -37,11 +37,6 @@ def saved(corrector, folder):
     return (folder / "fix.rarecorrect").read_bytes()
 
 
-def fitted(data, *, side=None, **options):
-    options = {"max_damage": 0.1, "random_state": 0, **options}
-    return ErrorCorrector(data.model, **options).fit(data.X, data.y, **(side or {}))
-
-
 def rows_of(corrector, X):
     reading = corrector.features_.read(X)
     found = dict(zip(corrector.features_.names_, reading.features.T, strict=True))
@@ -75,14 +70,14 @@ def open_claims(lines):
 
 @pytest.fixture(scope="module")
 def plain(outbreak, tmp_path_factory):
-    made = fitted(outbreak)
+    made = outbreak.fitted()
     return made, saved(made, tmp_path_factory.mktemp("plain"))
 
 
 @pytest.fixture(scope="module")
 def with_a_past(outbreak, tmp_path_factory):
     """Certified three times, twice on the same rows; an edit undone."""
-    made = fitted(outbreak)
+    made = outbreak.fitted()
     name = next(iter(made.rules_)).name
     made = made.with_rules(made.rules_.with_state(name, "shadow"))
     made = made.with_rules(made.rules_.undo().with_state(name, "retired"))
@@ -131,7 +126,7 @@ OPTIONS = {
 
 @pytest.mark.parametrize("name", OPTIONS)
 def test_an_honest_file_has_no_false_claim(name, outbreak, tmp_path):
-    data = saved(fitted(outbreak, **OPTIONS[name]), tmp_path)
+    data = saved(outbreak.fitted(**OPTIONS[name]), tmp_path)
     lines = verify(data, root=data[-64:].decode())
     assert failed(lines) == []
     assert any("threshold t >= s_(k+1)" in claim for _, claim, _ in lines)
@@ -144,7 +139,7 @@ def test_scores_that_were_all_counted_are_stored_once(plain):
 
 @pytest.mark.filterwarnings("ignore::rarecorrect.NotCertifiedWarning")
 def test_what_is_not_certified_is_no_false_claim(outbreak, tmp_path):
-    made = fitted(outbreak, max_damage=0.001)
+    made = outbreak.fitted(max_damage=0.001)
     assert failed(verify(saved(made, tmp_path))) == []
     made.certify(outbreak.X_new, outbreak.y_new)
     lines = verify(saved(made, tmp_path))
@@ -154,7 +149,7 @@ def test_what_is_not_certified_is_no_false_claim(outbreak, tmp_path):
 
 @pytest.mark.filterwarnings("ignore::rarecorrect.NotCertifiedWarning")
 def test_days_are_recomputed_one_score_a_day(outbreak, tmp_path):
-    made = fitted(outbreak, max_damage=None, alert_budget="25/day", per=None)
+    made = outbreak.fitted(max_damage=None, alert_budget="25/day", per=None)
     days = np.arange(1200) // 30
     made.certify(outbreak.X_new, time=days)
     data = saved(made, tmp_path)
@@ -165,7 +160,7 @@ def test_days_are_recomputed_one_score_a_day(outbreak, tmp_path):
 
 
 def test_strata_certified_one_by_one_are_traced_to_the_ledger(outbreak, tmp_path):
-    made = fitted(outbreak, per="class", max_damage=0.2)
+    made = outbreak.fitted(per="class", max_damage=0.2)
     only = outbreak.model.predict(outbreak.X_new) == 1
     made.certify(outbreak.X_new[only], outbreak.y_new[only])
     data = saved(made, tmp_path)
@@ -187,7 +182,7 @@ def test_a_past_is_recomputed(with_a_past):
 
 @pytest.mark.parametrize("name", ["plain", "class", "a box"])
 def test_scores_of_linear_rules_and_boxes_come_from_the_rows(name, outbreak, tmp_path):
-    made = fitted(outbreak, **OPTIONS[name])
+    made = outbreak.fitted(**OPTIONS[name])
     data = saved(made, tmp_path)
     rows = rows_of(made, outbreak.X)
     lines = verify(data, rows=rows)
@@ -202,7 +197,7 @@ def test_scores_of_linear_rules_and_boxes_come_from_the_rows(name, outbreak, tmp
 
 def test_what_cannot_be_recomputed_is_never_passed(outbreak, tmp_path):
     for name in ("trees", "clusters"):
-        made = fitted(outbreak, **OPTIONS[name])
+        made = outbreak.fitted(**OPTIONS[name])
         lines = verify(saved(made, tmp_path), rows=rows_of(made, outbreak.X))
         assert failed(lines) == []
         assert "entry 0: scores, from the rows" in open_claims(lines)
@@ -218,7 +213,7 @@ def test_without_decisions_a_rule_that_asks_for_them_is_not_recomputed(plain, ou
 
 
 def test_groups_cannot_be_drawn_again(outbreak, tmp_path):
-    made = fitted(outbreak, **OPTIONS["groups"])
+    made = outbreak.fitted(**OPTIONS["groups"])
     lines = verify(saved(made, tmp_path), rows=rows_of(made, outbreak.X))
     assert open_claims(lines) == ["entry 0: what was counted, from the rows"]
     assert failed(lines) == []
@@ -357,7 +352,7 @@ PAST_LIES = {
 @pytest.fixture(scope="module")
 def with_people(outbreak, tmp_path_factory):
     """Written, tried in the shadow, approved, given an end, another book merged in."""
-    made = fitted(outbreak)
+    made = outbreak.fitted()
     book = made.rules_
     hand = replace(book["to 0"], name="by hand", state="draft", author="ann")
     book = book.extend(hand, author="ann").with_state("by hand", "shadow")

@@ -17,8 +17,7 @@ HOSTILE = "<script>alert('x')</script> & \"quoted\" {{ 7 * 7 }}"
 @pytest.fixture(scope="session")
 def small(outbreak):
     """A corrector, rows that are new to it, and their days."""
-    corrector = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
-    corrector.fit(outbreak.X, outbreak.y)
+    corrector = outbreak.fitted()
     days = np.arange(len(outbreak.y_new)) // 40  # 30 whole days
     return SimpleNamespace(
         corrector=corrector, X=outbreak.X_new, y=outbreak.y_new, days=days

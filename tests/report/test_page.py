@@ -122,8 +122,7 @@ def test_rows_of_a_fit_from_blocks_are_counted_by_the_part_that_is_known(
 
 @pytest.mark.parametrize("labelled", [True, False])
 def test_rows_that_certified_later_are_known_again_as_a_whole(outbreak, labelled):
-    corrector = ErrorCorrector(outbreak.model, max_damage=0.1, random_state=0)
-    corrector.fit(outbreak.X, outbreak.y)
+    corrector = outbreak.fitted()
     order = np.random.default_rng(0).permutation(1200)
     X, y = outbreak.X_new[order], outbreak.y_new[order]
     asked = (corrector, outbreak.X_new, outbreak.y_new)
@@ -176,8 +175,7 @@ def test_examples_are_explained_and_can_be_left_out(small):
 def test_a_book_that_is_off_says_so(outbreak):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        off = ErrorCorrector(outbreak.model, max_damage=0.001, random_state=0)
-        off.fit(outbreak.X, outbreak.y)
+        off = outbreak.fitted(max_damage=0.001)
     told = html(off, outbreak.X_new, outbreak.y_new)
     text = " ".join(Reader(told).text.split())
     assert "Off: nothing is certified" in text
