@@ -183,11 +183,14 @@ class _Job(NamedTuple):
         return result
 
     def _run(self, target: str, show: Progress) -> CaseResult:
-        reference = (
-            None if self.reference is None else FeatureTable.load(self.reference)
-        )
         table = FeatureTable.load(self.source.path)
-        case = make_case(table, target, reference=reference, layers=self.plan.layers)
+        # the reference is let go before anything is fitted
+        case = make_case(
+            table,
+            target,
+            reference=FeatureTable.load(self.reference) if self.reference else None,
+            layers=self.plan.layers,
+        )
         show.task(target, steps(case, self.plan, self.methods))
         result = run_case(case, self.plan, self.methods, on_draw=show.step)
         faces, seed = (table, case, result.changed), self.plan.seed
