@@ -22,6 +22,7 @@ from rarecorrect_tabular.alert_units import highest_of_units, units
 from rarecorrect_tabular.column_encoder import ColumnEncoder
 from rarecorrect_tabular.counters import columns_that_tell_time
 from rarecorrect_tabular.desk_cases import Taught
+from rarecorrect_tabular.desk_copies import Copies
 from rarecorrect_tabular.desk_model import Desk, DeskModel, flaws_of_numbers
 from rarecorrect_tabular.desk_plan import DIRECTIONS, DeskPlan, Windows, choose_windows
 from rarecorrect_tabular.desk_survey import DeskColumns, Survey, gather, survey
@@ -148,6 +149,9 @@ def fit_survey(
         groups = np.concatenate([groups, taught.groups.astype(groups.dtype)])
     mask = np.isin(rows, calibration)
     mask = np.concatenate([mask, np.zeros(len(taught.labels), dtype=bool)])
+    if columns.id is None:
+        name = "" if cases is None else cases.path.name
+        lines.extend(Copies.among(X, found.day[rows], mask).told(file.path.name, name))
     finite = _finite(X, features)
     if not finite.all():
         lines.append(("infinite", f"{(~finite).sum():,} rows hold an infinite value"))
