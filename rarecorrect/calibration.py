@@ -333,14 +333,18 @@ class Terms:
         return _entry("damage", found, book, mark, level, values)
 
     def plan(
-        self, book: RuleBook, reading: Reading, scores: FloatArray, right: FloatArray
+        self, book: RuleBook, mark: str, scores: FloatArray, right: FloatArray
     ) -> LabelingPlan:
         """Rows to label next, for a damage certificate from the top.
 
         Parameters
         ----------
-        book, reading, scores
-            As in :meth:`damage_entry`; of rows that took no part in anything before.
+        book : RuleBook
+            The rules to certify, and what has been spent.
+        mark : str
+            Fingerprint of rows that took no part in anything before.
+        scores : ndarray of shape (n_rows,)
+            Of the book.
         right : ndarray of shape (n_rows,)
             1: the legacy decision is right, 0: it is wrong, NaN: nobody knows yet.
 
@@ -353,7 +357,9 @@ class Terms:
         ValueError
             As in :meth:`damage_entry`.
         """
-        _, level = self._spend(book, "damage", reading, np.arange(scores.size))
+        level = level_to_spend(
+            book.entries, "damage", mark, self.confidence_level, ledger=self.ledger
+        )
         return plan(scores, right, **self._from_top(level))
 
     def entry_from_top(
@@ -363,7 +369,9 @@ class Terms:
 
         Parameters
         ----------
-        book, reading, scores, right
+        book, reading, scores
+            As in :meth:`damage_entry`.
+        right : ndarray of shape (n_rows,)
             As in :meth:`plan`.
 
         Returns

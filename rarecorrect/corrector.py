@@ -71,6 +71,7 @@ from rarecorrect.notebook import book_html
 from rarecorrect.probe import Probe
 from rarecorrect.retirement import Review, still_needed
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
+from rarecorrect.row_mark import RowMark, fingerprint_of_rows
 from rarecorrect.row_shelf import RowShelf
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
@@ -716,7 +717,56 @@ default="all"
         right = self._known_right(reading, given, Side())
         book = self.rules_.under(terms.budgets, self._origin(), self._value())
         scores = book.decide(reading.features, reading.labels).score
-        return terms.plan(book, reading, scores, right)
+        return terms.plan(book, fingerprint_of_rows(reading.features), scores, right)
+
+    def label_next_blocks(self, blocks: Iterable[Any]) -> LabelingPlan:
+        """Say which rows to label next as :meth:`label_next` does, of any number.
+
+        Blocks are read once; of a row, its score is kept and what is known of it.
+
+        Parameters
+        ----------
+        blocks : iterable of Block, (X, y) or (X,)
+            As in :meth:`fit_blocks`; of `y`, what is not known is None or NaN.
+
+        Returns
+        -------
+        LabelingPlan
+            The same for blocks of every size.
+
+        Raises
+        ------
+        ValueError
+            As in :meth:`label_next` and :meth:`fit_blocks`.
+
+        Examples
+        --------
+        >>> from sklearn.datasets import make_blobs
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from rarecorrect.blocks import array_blocks
+        >>> X, y = make_blobs([6000, 6000, 200], cluster_std=1.5, random_state=1)
+        >>> old = y[:500] != 2
+        >>> model = LogisticRegression().fit(X[:500][old], y[:500][old])
+        >>> corrector = ErrorCorrector(model, random_state=0)
+        >>> corrector = corrector.fit(X[500:2000], y[500:2000])
+        >>> recent = array_blocks(X[2000:], block_rows=1000)
+        >>> corrector.label_next_blocks(recent).rows.size
+        400
+        """
+        check_is_fitted(self)
+        terms, mark = self._terms(), RowMark()
+        terms.check_rows(labelled=True)
+        book = self.rules_.under(terms.budgets, self._origin(), self._value())
+        scores, right = [], []
+        for _, chunk in chunks(blocks):
+            reading = self._read(chunk.X)
+            unknown = np.full(len(reading.labels), np.nan)
+            given = unknown if chunk.y is None else chunk.y
+            right.append(self._known_right(reading, given, Side()))
+            scores.append(book.decide(reading.features, reading.labels).score)
+            mark.add(reading.features)
+        whole = np.concatenate(scores), np.concatenate(right)
+        return terms.plan(book, mark.digest, *whole)
 
     def add(
         self,
