@@ -131,7 +131,7 @@ def _keys(X: pd.DataFrame) -> npt.NDArray[np.uint64]:
     """Eight bytes a row, the same for rows that agree in every column."""
     parts = {str(i): _plain(X.iloc[:, i]) for i in range(X.shape[1])}
     found = pd.util.hash_pandas_object(pd.DataFrame(parts), index=False)
-    return found.to_numpy(dtype=np.uint64)
+    return np.asarray(found, dtype=np.uint64)
 
 
 def _plain(column: pd.Series[Any]) -> Any:

@@ -221,6 +221,12 @@ class Desk:
         return list(map(str, self.corrector.feature_names_in_))
 
     @property
+    def numbers(self) -> list[str]:
+        """Those of them that hold numbers."""
+        kinds = self._encoder.kinds_ | dict.fromkeys(self._score_column, "number")
+        return [name for name in self.columns if kinds.get(name) == "number"]
+
+    @property
     def left_out(self) -> dict[str, str]:
         """Columns that rules do not read since they say nothing, and why."""
         return self._encoder.left_out_
@@ -258,11 +264,10 @@ class Desk:
             As in :meth:`flaws`, and texts that are no numbers.
         """
         texts = np.full(len(rows), "", dtype=object)
-        kinds = self._encoder.kinds_ | dict.fromkeys(self._score_column, "number")
         changed = {}
-        for name, kind in kinds.items():
+        for name in self.numbers:
             column = rows[name]
-            if kind == "number" and not pd.api.types.is_numeric_dtype(column):
+            if not pd.api.types.is_numeric_dtype(column):
                 if pd.api.types.is_datetime64_any_dtype(column):
                     raise ValueError(
                         f"column {name!r} held numbers in the fit, and now dates: "

@@ -237,12 +237,34 @@ def scorable(name: str, reasons: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """
     good = np.flatnonzero(reasons == "")
     if good.size == 0:
-        reason, n = Counter(reasons.tolist()).most_common(1)[0]
-        raise ValueError(
-            f"no row of {name!r} can be scored: {reason} ({n:,} of {reasons.size:,} "
-            "rows)"
-        )
+        raise ValueError(none_scorable(name, Counter(reasons.tolist())))
     return good
+
+
+def none_scorable(name: str, reasons: Counter[str]) -> str:
+    """What to say of a file without a row that can be scored.
+
+    Parameters
+    ----------
+    name : str
+        Of the file.
+    reasons : Counter of str
+        Why not, of all rows.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> none_scorable("day.csv", Counter({"amount is missing": 7}))
+    "no row of 'day.csv' can be scored: amount is missing (7 of 7 rows)"
+    """
+    reason, n = reasons.most_common(1)[0]
+    return (
+        f"no row of {name!r} can be scored: {reason} ({n:,} of "
+        f"{reasons.total():,} rows)"
+    )
 
 
 @contextmanager

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -9,14 +11,16 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rarecorrect.progress import ShownProgress
+from rarecorrect.certify import LabelingPlan
+from rarecorrect.progress import Progress, ShownProgress
 from rarecorrect.whole_file import write_whole
+from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.desk_options import (
     NOT_ALL,
     PATH,
     desk_from,
+    none_scorable,
     plainly,
-    scorable,
     write_table,
 )
 from rarecorrect_tabular.desk_survey import gather
@@ -58,36 +62,65 @@ def review_list(
             )
         desk = desk_from(corrector, model)
         file.check(desk.columns)
-        progress.start(f"reading {file.path.name}")
-        outcome = [] if label is None else [label]
-        aside = {*outcome} - {*desk.columns}
-        rows = file.rows([*desk.columns, *outcome], texts=aside)
-        known = np.full(len(rows), np.nan)
-        if label is not None:
-            known = binary_labels(rows[label])
-        readable, reasons = desk.readable(rows[desk.columns])
-        good = scorable(file.path.name, reasons)
-        todo = desk.corrector.label_next(readable.iloc[good], known[good])
+        todo, good, reasons, n_rows = _asked(desk, file, label, progress)
         places = good[todo.rows]
-        wanted = _as_they_came(file, rows[desk.columns], places).assign(row=places)
+        wanted = _as_they_came(file, desk, places, progress).assign(row=places)
         write_whole(out, lambda part: write_table(part, wanted))
     asked = f"{todo.rows.size:,} rows to review" if todo.rows.size else "nothing to do"
     click.echo(f"{asked}: {todo.reason}")
-    for reason, n in pd.Series(reasons[reasons != ""]).value_counts().items():
+    for reason, n in reasons.most_common():
         click.echo(f"left out: {reason} ({n:,} rows)")
     click.echo(str(out))
-    if good.size < len(rows):
+    if good.size < n_rows:
         ctx.exit(NOT_ALL)
 
 
+def _asked(
+    desk: Desk, file: TransactionFile, label: str | None, progress: Progress
+) -> tuple[LabelingPlan, npt.NDArray[np.intp], Counter[str], int]:
+    """What to review among rows that can be scored; their places, and what was not.
+
+    Of a row, no more is kept than its score, what is known of it and its place.
+    """
+    progress.task(f"scoring {file.path.name}", file.n_blocks or 0)
+    read, aside = [*desk.columns], [] if label is None else [label]
+    places, reasons, n_rows = [], Counter[str](), 0
+
+    def blocks() -> Iterator[tuple[pd.DataFrame, npt.NDArray[np.float64]]]:
+        nonlocal n_rows
+        for start, rows in file.blocks([*read, *aside], texts={*aside} - {*read}):
+            readable, flaws = desk.readable(rows[read])
+            known = np.full(len(rows), np.nan)
+            if label is not None:
+                known = binary_labels(rows[label])
+            good = np.flatnonzero(flaws == "")
+            reasons.update(flaws[flaws != ""].tolist())
+            places.append(start + good)
+            n_rows = start + len(rows)
+            yield readable.iloc[good], known[good]
+            progress.step(f"{n_rows:,} rows")
+        if n_rows == 0:
+            raise ValueError(f"{file.path.name!r} has no rows")
+        if n_rows == reasons.total():
+            raise ValueError(none_scorable(file.path.name, reasons))
+
+    todo = desk.corrector.label_next_blocks(blocks())
+    return todo, np.concatenate(places), reasons, n_rows
+
+
 def _as_they_came(
-    file: TransactionFile, read: pd.DataFrame, places: npt.NDArray[np.intp]
+    file: TransactionFile,
+    desk: Desk,
+    places: npt.NDArray[np.intp],
+    progress: Progress,
 ) -> pd.DataFrame:
-    """Some rows with all columns; those that no rule reads are not kept for others."""
-    texts = [name for name in file.columns if name not in read]
+    """Some rows with all columns, whatever the blocks of the file are."""
     rising = np.sort(places)
-    found = gather(file, list(file.columns), rising, texts=texts)
+    # as texts: a hole in another row of a block would make fractions of whole numbers
+    found = gather(file, list(file.columns), rising, progress, texts=file.columns)
     found = found.iloc[np.searchsorted(rising, places)].reset_index(drop=True)
-    # a hole in another row makes fractions of whole numbers
-    kept = read.iloc[places].reset_index(drop=True)
-    return found.assign(**{str(name): kept[name] for name in kept})
+    for name in desk.numbers:
+        numbers = pd.to_numeric(found[name], errors="coerce")
+        if numbers.isna().equals(found[name].isna()):  # not so for true and false
+            found[name] = numbers
+    return found

@@ -390,34 +390,43 @@ def test_a_list_to_review_names_rows_as_the_file_does(
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_list_to_review_keeps_only_what_rules_read(
-    desk: Desk, tmp_path: Path, ending: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("known", [False, True])
+def test_a_list_to_review_is_the_same_for_blocks_of_every_size(
+    desk: Desk,
+    tmp_path: Path,
+    ending: str,
+    known: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Byte for byte the list that comes from the whole file in memory."""
-    monkeypatch.setattr(transactions, "BLOCK_ROWS", 300)
-    recent = cards(1000, 30, 2)
+    """Byte for byte, and that of all rows at once; no block is kept."""
+    recent, data = cards(1000, 30, 2), tmp_path / f"recent.{ending}"
     recent["customer_count_1d"] = recent["customer_count_1d"].round().astype("Int64")
     recent["case"] = [f"{i:06d}" for i in range(1000)]
     recent["branch"] = pd.array(np.where(np.arange(1000) % 7, 5, None), dtype="Int64")
-    data, out = tmp_path / f"recent.{ending}", tmp_path / f"todo.{ending}"
+    recent["open"] = recent.pop("is_fraud").where(np.arange(1000) % 3 > 0).astype(float)
+    recent.loc[[3, 400], "amount"] = np.nan
     recent.to_csv(data, index=False) if ending == "csv" else recent.to_parquet(data)
-    file, asked = TransactionFile.open(data), []
-    whole = file.rows(file.columns, texts={*file.columns} - {*READ})
-    read = TransactionFile.rows
-
-    def rows(self: TransactionFile, columns: Any, **more: Any) -> pd.DataFrame:
-        asked.append(set(columns))
-        return read(self, columns, **more)
-
-    monkeypatch.setattr(TransactionFile, "rows", rows)
-    done = desk.run("review-list", data, out)
-    assert done.exit_code == 0 and asked == [{*READ}], done.output
-    places = load(desk.folder / "fix.rarecorrect").label_next(whole[READ]).rows
+    good = np.flatnonzero(recent["amount"].notna())
+    corrector = load(desk.folder / "fix.rarecorrect")
+    y = recent["open"].iloc[good].to_numpy() if known else None
+    places = good[corrector.label_next(recent[READ].iloc[good], y).rows]
     assert places.size > 10
-    writer = transactions.TableWriter(tmp_path / f"whole.{ending}")
-    writer.write(whole.iloc[places].assign(row=places))
-    writer.close()
-    assert out.read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
+    monkeypatch.delattr(TransactionFile, "rows")
+    lists = set()
+    for size in (77, 300, 5000):
+        monkeypatch.setattr(transactions, "BLOCK_ROWS", size)
+        out, more = tmp_path / f"todo.{ending}", ["--label", "open"] if known else []
+        done = desk.run("review-list", data, out, *more)
+        assert done.exit_code == 1, done.output
+        assert "left out: amount is missing (2 rows)" in done.output
+        lists.add(out.read_bytes())
+    (_,) = lists
+    is_csv = ending == "csv"
+    found = pd.read_csv(out, dtype={"case": str}) if is_csv else pd.read_parquet(out)
+    expected = recent.iloc[places].assign(row=places).reset_index(drop=True)
+    if is_csv:
+        expected["time"] = expected["time"].astype(str)
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
 
 
 def test_a_list_to_review_replaces_no_column(desk: Desk, tmp_path: Path) -> None:
