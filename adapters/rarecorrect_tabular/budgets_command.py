@@ -94,7 +94,8 @@ def budgets(
             confidence_level=desk.corrector.confidence_level,
         )
         if out is not None:
-            write_whole(out, lambda part: write_table(part, table))
+            noted = table.assign(note=_notes(desk, table))
+            write_whole(out, lambda part: write_table(part, noted))
     n_days = rows["day"].nunique()
     click.echo(f"{file.path.name}: {n_rows:,} rows of {n_days} days")
     if n_left:
@@ -114,6 +115,16 @@ def budgets(
 def _how_caught(desk: Desk, table: pd.DataFrame) -> str:
     if table["caught"].notna().any():
         return "are estimated from those left out"
+    return _not_known(desk)
+
+
+def _notes(desk: Desk, table: pd.DataFrame) -> list[str]:
+    """Why a line of a file lacks the errors caught: nobody reads the terminal then."""
+    note = f"errors caught {_not_known(desk)}"
+    return ["" if known else note for known in table["caught"].notna()]
+
+
+def _not_known(desk: Desk) -> str:
     if (value := desk.corrector.value) is not None:
         return (
             f"are not known: log({value}) is part of every score, and the amounts of "

@@ -472,6 +472,14 @@ def test_amounts_in_the_score_reach_files_and_cap(desk: Desk, tmp_path: Path) ->
     assert done.exit_code == 0 and "nan" not in words.lower(), words
     assert "errors caught are not known: log(amount) is part of every score" in words
     assert "estimated" not in words
+    table = tmp_path / "table.csv"
+    done = CliRunner().invoke(tabular, [*asked, "--out", str(table)])
+    assert done.exit_code == 0, done.output
+    lines = pd.read_csv(table)
+    assert lines["caught"].isna().all() and lines["threshold"].notna().all()
+    assert (
+        lines["note"].str.startswith("errors caught are not known: log(amount)").all()
+    )
     done = CliRunner().invoke(tabular, [*score, "--value", "amount"])
     assert done.exit_code == 2 and "in every score already" in done.output
     other = str(tmp_path / "other.rarecorrect")
@@ -496,6 +504,7 @@ def test_budgets_are_laid_side_by_side(desk: Desk) -> None:
     assert table.loc["in force", "changes_a_day"] == pytest.approx(changed / 6)
     assert table.loc["1/day", "changes_a_day"] <= 1
     assert table.loc["2 %", "damage_at_most"] <= 0.02
+    assert table["caught"].notna().all() and table["note"].isna().all()
     assert "hold for all lines at once" in done.output and "in force" in done.output
     spoilt("amount", np.nan)(desk.today, [0]).to_parquet(data)
     done = desk.run("budgets", data, out, *more)
