@@ -92,6 +92,8 @@ class ColumnModel(ClassifierMixin, BaseEstimator):
            [0.12, 0.88]])
     """
 
+    scores_decide = True  # its threshold lies where two probabilities are equal
+
     def __init__(
         self,
         score: Column | Sequence[Column] | None = None,

@@ -9,6 +9,7 @@ import functools
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, Self
 
 import narwhals as nw
@@ -106,7 +107,9 @@ class FeatureExtractor:
     labels_from_scores_ : bool
         Whether labels are read off the scores of the same pass.  ``False`` where
         ``classes_[argmax(score)]`` was not what ``predict`` says on every row of
-        :meth:`fit`: then the model is called twice.
+        :meth:`fit`: then the model is called twice.  So it is where a model has a
+        ``threshold`` of its own, which these rows need not show, unless it says that
+        its ``scores_decide``.
     one_score_per_class_ : bool
         Whether scores hold a column for each class, or one value for two classes.
         ``False`` for a ``SVC`` that decides one class against one, and without scores.
@@ -176,8 +179,10 @@ class FeatureExtractor:
         scores = self._scores(walk)
         labels = self._predicted(X)
         self.classes_ = as_numpy(getattr(self.estimator, "classes_", np.unique(labels)))
-        self.labels_from_scores_ = scores is not None and np.array_equal(
-            self._labels_of(scores), labels
+        self.labels_from_scores_ = (
+            scores is not None
+            and not _has_threshold(self._head)
+            and np.array_equal(self._labels_of(scores), labels)
         )
         self.one_score_per_class_ = scores is not None and self._fits_classes(scores)
         rows = fitting_rows(labels)
@@ -445,6 +450,17 @@ def _fitted_transformer(source: Any, X: Any, rows: Indices) -> Any:
     if keeps_fitted_state(source):
         return source
     return clone(source).fit(safe_indexing(X, rows))
+
+
+def _has_threshold(head: Any) -> bool:
+    """Whether a model decides two classes elsewhere than where one has more than half.
+
+    The rows of a fit may all lie on the same side of both: a fraud desk learns from
+    missed frauds, and no false alarm is among its rows.
+    """
+    found = (getattr(head, name, None) for name in ("threshold", "best_threshold_"))
+    own = any(isinstance(value, Real) for value in found)
+    return own and not getattr(head, "scores_decide", False)
 
 
 def _has_scores(model: Any, *, decision_only: bool = False) -> bool:

@@ -18,6 +18,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -245,6 +246,28 @@ def test_where_scores_do_not_tell_the_model_is_asked_for_labels():
     extractor = FeatureExtractor(spy).fit(X)
     assert not extractor.labels_from_scores_
     assert_array_equal(extractor.read(X).labels, spy.predict(X))
+
+
+def test_a_threshold_that_the_rows_of_the_fit_do_not_show_is_kept():
+    """No row of the fit lies between it and one half."""
+    model = FixedThresholdClassifier(
+        FrozenEstimator(LogisticRegression().fit(X, BINARY)),
+        threshold=0.2,
+        response_method="predict_proba",
+    ).fit(X, BINARY)
+    share = model.predict_proba(X)[:, 1]
+    between = (share > 0.2) & (share < 0.5)
+    assert between.any()
+    extractor = FeatureExtractor(model).fit(X[~between])
+    assert_array_equal(extractor.read(X).labels, model.predict(X))
+
+
+def test_a_column_with_a_threshold_is_read_once():
+    vendor = ColumnModel("score", threshold=830, score_range=(0, 999))
+    rows = pd.DataFrame({"score": [0.0, 829.0, 830.0, 999.0]})
+    extractor = FeatureExtractor(vendor.fit(rows, [0, 0, 1, 1])).fit(rows)
+    assert extractor.labels_from_scores_
+    assert_array_equal(extractor.read(rows).labels, vendor.predict(rows))
 
 
 @pytest.mark.parametrize("labels", [BINARY, BINARY.astype(bool), WORDS[BINARY]])
