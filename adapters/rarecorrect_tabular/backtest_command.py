@@ -15,6 +15,7 @@ from rarecorrect_tabular.desk_options import (
     PATH,
     columns_from,
     fit_options,
+    in_options,
     model_from,
     plainly,
     plan_from,
@@ -69,17 +70,18 @@ def backtest(
         table = found.table(_DAYS[every])
         if out is not None:
             write_whole(out, lambda part: write_table(part, table))
-    click.echo(str(found.fit))
+    click.echo(in_options(str(found.fit)))
     click.echo()
     show_table([_cells(row) for row in table.to_dict("records")])
     for line in found.lines(_DAYS[every]):
-        click.echo(line)
+        click.echo(in_options(line))
 
 
 def _cells(row: dict[Any, Any]) -> dict[str, str]:
     def percent(value: float) -> str:
         return "-" if pd.isna(value) else f"{100 * value:.2f} %"
 
+    promised = not pd.isna(row["promised damage"])
     interval = f"{percent(row['low'])} to {percent(row['high'])}"
     return {
         "direction": row["direction"],
@@ -87,7 +89,7 @@ def _cells(row: dict[Any, Any]) -> dict[str, str]:
         "rows": f"{row['rows']:,}",
         "promised": percent(row["promised damage"]),
         "realised damage": f"{percent(row['realised damage'])} ({interval})",
-        "over": "yes" if row["over"] else "no",
+        "over": ("yes" if row["over"] else "no") if promised else "-",
         "repaired": f"{row['repaired']:,} of {row['errors']:,}",
         "changes a day": f"{row['changes a day']:.1f}, most {row['most changes']:,}",
         "days above cap": str(row["days above cap"]),

@@ -282,7 +282,7 @@ def _corrector(
 
 
 def _damage(plan: DeskPlan) -> Any:
-    if plan.max_damage is None or plan.direction == "raise":
+    if plan.direction == "raise":
         return plan.max_damage
     if plan.direction == "clear":
         return {1: plan.clear_damage}

@@ -386,5 +386,7 @@ def _booster(path: Path) -> Any:
     except Exception as error:  # each library has its own kind
         raise ValueError(f"{path.name!r} holds no trained model: {error}") from error
     raise ValueError(
-        f"{path.name!r} must end in .json or .ubj (XGBoost) or in .txt (LightGBM)"
+        f"{path.name!r} must end in .json or .ubj (XGBoost: "
+        "model.save_model('trees.json')) or in .txt (LightGBM: "
+        "model.booster_.save_model('trees.txt')); another model gives a --score-column"
     )

@@ -47,6 +47,14 @@ _Command = Callable[..., Any]
 ALERT_UNIT = click.option(
     "--alert-unit", help="Column: customer, say; one alert a day each."
 )
+_MODEL = (
+    click.option(
+        "--model", type=PATH, help="Its trees, where it was fitted with --model."
+    ),
+    click.option(
+        "--threshold", type=float, help="Of these trees, as in the fit; else 0.5."
+    ),
+)
 _OPTIONS = (
     click.option("--data", type=PATH, required=True, help="Parquet or CSV."),
     click.option("--label", required=True, help="Column: 1 fraud, 0 none, or empty."),
@@ -108,6 +116,22 @@ def fit_options(command: _Command) -> _Command:
     callable
     """
     for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def model_options(command: _Command) -> _Command:
+    """Give a command the options that say what a corrector is around.
+
+    Parameters
+    ----------
+    command : callable
+
+    Returns
+    -------
+    callable
+    """
+    for option in reversed(_MODEL):
         command = option(command)
     return command
 
@@ -188,7 +212,9 @@ def plan_from(options: dict[str, Any]) -> DeskPlan:
     return plan
 
 
-def desk_from(corrector: Path, model: Path | None) -> Desk:
+def desk_from(
+    corrector: Path, model: Path | None, threshold: float | None = None
+) -> Desk:
     """The corrector of a file, around its model.
 
     Parameters
@@ -196,6 +222,8 @@ def desk_from(corrector: Path, model: Path | None) -> Desk:
     corrector : Path
     model : Path or None
         Boosted trees, which the file does not hold.
+    threshold : float, optional
+        Of these trees: nor does it hold where fraud begins; default: one half.
 
     Returns
     -------
@@ -204,6 +232,11 @@ def desk_from(corrector: Path, model: Path | None) -> Desk:
     if not corrector.is_file():
         raise FileNotFoundError(f"no file {str(corrector)!r}")
     if model is None:
+        if threshold is not None:
+            raise ValueError(
+                f"--threshold {threshold:g} is that of --model; a score column has its "
+                "own in the corrector: leave it out"
+            )
         try:
             return Desk(load(corrector))
         except ValueError as error:
@@ -212,8 +245,16 @@ def desk_from(corrector: Path, model: Path | None) -> Desk:
             raise ValueError(
                 f"{corrector.name!r} does not hold its trees: name them with --model"
             ) from error
-    found = load(corrector, estimator=DeskModel.of_trees(model).model)
-    return Desk(found)
+    trees = DeskModel.of_trees(model, threshold).model
+    try:
+        return Desk(load(corrector, estimator=trees))
+    except ValueError as error:
+        if "is not the model" not in str(error):
+            raise
+        shown = 0.5 if threshold is None else threshold
+        raise ValueError(
+            f"{error}; is this the file of the fit, and {shown:g} its --threshold?"
+        ) from error
 
 
 def scorable(name: str, reasons: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
@@ -283,7 +324,26 @@ def plainly() -> Iterator[None]:
             raise click.UsageError(_one_line(error)) from error
         finally:
             for text in dict.fromkeys(str(one.message) for one in found):
-                click.echo(f"Warning: {_one_line(text)}", err=True)
+                click.echo(f"Warning: {in_options(_one_line(text))}", err=True)
+
+
+def in_options(text: str) -> str:
+    """Ways out in the words of a command that fits, as it was called.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    str
+    """
+    direction = click.get_current_context().params.get("direction")
+    if direction is None:
+        return text
+    damage = "--clear-damage" if direction == "clear" else "--max-damage"
+    text = text.replace("set max_damage=", f"set {damage} ")
+    return text.replace("ledger=False", "--no-ledger")
 
 
 def write_table(path: Path, rows: pd.DataFrame) -> None:

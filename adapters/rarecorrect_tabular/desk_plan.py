@@ -73,6 +73,11 @@ class DeskPlan:
                 f"the value {self.value!r} is what a missed fraud costs; it would "
                 "clear expensive alarms first: use it with --raise-only"
             )
+        if self.direction == "both" and self.max_damage is None:
+            raise ValueError(
+                "each direction has a budget of its own: beside an alert budget, both "
+                "take the share of passed ones that may be raised, --max-damage, too"
+            )
 
     @property
     def cap(self) -> int | None:

@@ -15,6 +15,7 @@ from rarecorrect_tabular.desk_options import (
     PATH,
     columns_from,
     fit_options,
+    in_options,
     model_from,
     plainly,
     plan_from,
@@ -54,7 +55,7 @@ def fit(
             progress=progress,
         )
         save(found.corrector, out, with_background=with_background)
-    click.echo(str(found))
+    click.echo(in_options(str(found)))
     click.echo(str(out))
     if not found.corrector.rules_.certified:
         ctx.exit(NOT_ALL)

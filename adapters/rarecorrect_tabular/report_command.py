@@ -17,6 +17,7 @@ from rarecorrect_tabular.desk_options import (
     NOT_ALL,
     PATH,
     desk_from,
+    model_options,
     plainly,
     scorable,
 )
@@ -34,7 +35,7 @@ Array = npt.NDArray[Any]
 @click.option("--corrector", type=PATH, required=True, help="From `tabular fit`.")
 @click.option("--data", type=PATH, help="Parquet or CSV: rows that are new.")
 @click.option("--label", help="Column: 1 fraud, 0 none, or empty.")
-@click.option("--model", type=PATH, help="Its trees, where it was fitted with --model.")
+@model_options
 @click.option("--time", help="Column: dates, or numbers of days; for alerts a day.")
 @click.option("--id", help="Column: the transaction.")
 @click.option("--title", default="", help="Of the page.")
@@ -54,6 +55,7 @@ def report(
     data: Path | None,
     label: str | None,
     model: Path | None,
+    threshold: float | None,
     time: str | None,
     id: str | None,
     title: str,
@@ -69,7 +71,10 @@ def report(
     with plainly(), ShownProgress() as progress:
         if (data is None) != (label is None):
             raise ValueError("--data and --label go together: give both")
-        desk, reasons = desk_from(corrector, model), np.empty(0, dtype=object)
+        desk, reasons = (
+            desk_from(corrector, model, threshold),
+            np.empty(0, dtype=object),
+        )
         options: dict[str, Any] = {"title": title, "examples": examples, "path": out}
         if data is not None and label is not None:
             progress.start(f"reading {data.name}")

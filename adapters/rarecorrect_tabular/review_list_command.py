@@ -19,6 +19,7 @@ from rarecorrect_tabular.desk_options import (
     NOT_ALL,
     PATH,
     desk_from,
+    model_options,
     none_scorable,
     plainly,
     write_table,
@@ -35,7 +36,7 @@ from rarecorrect_tabular.transactions import (
 @click.option("--corrector", type=PATH, required=True, help="From `tabular fit`.")
 @click.option("--data", type=PATH, required=True, help="Recent rows, all of them.")
 @click.option("--label", help="Column: outcomes as far as they are known.")
-@click.option("--model", type=PATH, help="Its trees, where it was fitted with --model.")
+@model_options
 @click.option("--out", type=PATH, required=True, help="Parquet or CSV.")
 @click.pass_context
 def review_list(
@@ -45,6 +46,7 @@ def review_list(
     data: Path,
     label: str | None,
     model: Path | None,
+    threshold: float | None,
     out: Path,
 ) -> None:
     """Say which rows to review next, for the cheapest certificate of a damage.
@@ -60,7 +62,7 @@ def review_list(
             raise ValueError(
                 "column 'row' has the name of a column that is written: rename it"
             )
-        desk = desk_from(corrector, model)
+        desk = desk_from(corrector, model, threshold)
         file.check(desk.columns)
         todo, good, reasons, n_rows = _asked(desk, file, label, progress)
         places = good[todo.rows]

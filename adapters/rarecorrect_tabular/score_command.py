@@ -12,6 +12,7 @@ from rarecorrect_tabular.desk_options import (
     NOT_ALL,
     PATH,
     desk_from,
+    model_options,
     plainly,
 )
 from rarecorrect_tabular.desk_score import ScorePlan, score_file
@@ -22,7 +23,7 @@ from rarecorrect_tabular.transactions import TransactionFile
 @click.option("--corrector", type=PATH, required=True, help="From `tabular fit`.")
 @click.option("--data", type=PATH, required=True, help="Parquet or CSV.")
 @click.option("--out", type=PATH, required=True, help="Parquet or CSV.")
-@click.option("--model", type=PATH, help="Its trees, where it was fitted with --model.")
+@model_options
 @click.option("--id", help="Column: the transaction; the same id is scored once.")
 @click.option("--time", help="Column: when; for --daily-cap.")
 @click.option("--shadow", is_flag=True, help="Only say what would be changed.")
@@ -45,6 +46,7 @@ def score(
     data: Path,
     out: Path,
     model: Path | None,
+    threshold: float | None,
     id: str | None,
     time: str | None,
     shadow: bool,
@@ -70,7 +72,7 @@ def score(
             jobs=jobs,
         )
         file = TransactionFile.open(data)
-        desk = desk_from(corrector, model)
+        desk = desk_from(corrector, model, threshold)
         tally = score_file(desk, file, out, plan, progress)
     for line in tally.lines(plan):
         click.echo(line)

@@ -400,6 +400,7 @@ def test_what_cannot_be_fitted_is_said_in_one_line(
         (["--features", "is_fraud"], "the label 'is_fraud' cannot be a feature"),
         (["--calibrate-from", "2030-01-01"], "leaves no day before it"),
         (["--model", "none.json"], "one of --score-column and --model"),
+        (["--both", "--alert-budget", "25/day"], "--max-damage, too"),
     ],
 )
 def test_bad_options_are_refused(
@@ -466,6 +467,69 @@ def test_trees_of_a_library_are_a_model_too(
     done = CliRunner().invoke(tabular, [*arguments, "--model", str(path)])
     assert done.exit_code == 0, done.output
     assert pd.read_parquet(scores)["changed"].all()
+
+
+def test_trees_keep_the_threshold_of_their_fit(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    """No file holds it: it is named again, and another one is refused."""
+    lightgbm = pytest.importorskip("lightgbm")
+    known = frame[frame["day"] < 20]
+    table = lightgbm.Dataset(known[list(FEATURES)], known["is_fraud"])
+    trees = lightgbm.train({"objective": "binary", "verbose": -1}, table, 10)
+    path, out = tmp_path / "trees.txt", tmp_path / "fix.rarecorrect"
+    trees.save_model(path)
+    scored = trees.predict(frame[list(FEATURES)])
+    limit = "0.03"
+    arguments = options(stored(frame, tmp_path), out, "--threshold", limit)
+    cut = arguments.index("--score-column")
+    arguments[cut : cut + 5] = ["--model", str(path)]
+    done = CliRunner().invoke(tabular, arguments)
+    assert done.exit_code == 0, done.output
+    data, scores = tmp_path / "cards.parquet", tmp_path / "alerts.parquet"
+    asked = ["--corrector", str(out), "--data", str(data), "--model", str(path)]
+    for verb, more in (
+        ("score", ["--out", str(scores), "--all"]),
+        ("review-list", ["--out", str(tmp_path / "todo.csv")]),
+        ("budgets", ["--time", "time"]),
+        ("report", ["--out", str(tmp_path / "page.html"), "--label", "is_fraud"]),
+    ):
+        done = CliRunner().invoke(tabular, [verb, *asked, *more, "--threshold", "1e-9"])
+        words = " ".join(done.output.split())
+        assert done.exit_code == 2 and "and 1e-09 its --threshold?" in words, words
+        done = CliRunner().invoke(tabular, [verb, *asked, *more, "--threshold", limit])
+        assert done.exit_code == 0, done.output
+    answers = (scored >= float(limit)).astype(int)
+    assert pd.read_parquet(scores)["legacy"].tolist() == answers.tolist()
+
+
+def test_an_alert_budget_leaves_the_harm_of_clearing_bounded(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    plan = {"direction": "clear", "max_damage": None, "clear_damage": 0.2}
+    found = fitted(frame, tmp_path, **plan, alert_budget="25/day").corrector
+    assert found.max_damage == {1: 0.2} and found.rules_.budgets == ("damage", "alerts")
+
+
+def test_ways_out_are_options(frame: pd.DataFrame, tmp_path: Path) -> None:
+    out = tmp_path / "fix.rarecorrect"
+    for more, words in (
+        (["--clear-only"], "set --clear-damage 0."),
+        (["--max-damage", "0.0001"], "set --max-damage 0."),
+    ):
+        done = run(stored(frame, tmp_path), out, *more)
+        told = " ".join(done.output.split())
+        assert done.exit_code == 1 and told.count(words) == 2, told
+        assert "or --no-ledger (" in told
+        assert "max_damage" not in told and "ledger=" not in told
+
+
+def test_a_model_that_no_library_saved_is_told_how(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    (tmp_path / "model.joblib").write_bytes(b"anything")
+    with pytest.raises(ValueError, match=r"booster_\.save_model\('trees.txt'\)"):
+        DeskModel.of_trees(tmp_path / "model.joblib")
 
 
 def test_trees_have_no_answer_to_an_infinite_value(
