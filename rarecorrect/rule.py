@@ -124,7 +124,8 @@ class Rule:
     Raises
     ------
     ValueError
-        For a `state` or an `action` that is none of these, or another `expires`.
+        For a `name` that is no Unicode text, a `state` or an `action` that is none of
+        these, or another `expires`.
 
     Examples
     --------
@@ -167,6 +168,7 @@ class Rule:
     errors: KeptErrors | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
+        _check_text(self.name)
         if self.state not in STATES:
             raise ValueError(
                 f"state must be one of {', '.join(STATES)}, got {self.state!r}"
@@ -416,6 +418,19 @@ def worth(left_out: FloatArray, right: FloatArray, log_share: float) -> float:
     damage = (right.size - below) / right.size
     best = int(below[np.argmax(np.exp(log_share) * gain - damage)])
     return float(rising[best - 1]) if best else -np.inf
+
+
+def _check_text(name: str) -> None:
+    """Refuse half a character, as broken files have: no table or file can hold it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(
+            f"the rule's name {name!r} is no text: {name[error.start]!r} is half a "
+            "character; give it another name or, if a label gave it, read the labels "
+            "again in the encoding of their file, such as "
+            "pandas.read_csv(FILE, encoding='latin-1')"
+        ) from error
 
 
 def _is_day(text: str) -> bool:

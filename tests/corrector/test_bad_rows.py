@@ -19,7 +19,7 @@ from rarecorrect import (
     TrainingRowsWarning,
 )
 
-from .helpers import corrector_of, fit_with_warnings, keeps_the_legacy_answer
+from .helpers import corrector_of, draw, fit_with_warnings, keeps_the_legacy_answer
 
 # --- rows to learn from ---------------------------------------------------------------
 
@@ -31,6 +31,15 @@ def test_no_errors_at_all(outbreak):
     assert list(found) == [NotCertifiedWarning]
     assert "right on all 1,200 rows; pass rows that it gets wrong" in str(found)
     assert keeps_the_legacy_answer(corrector, outbreak)
+
+
+def test_a_label_of_a_broken_file_is_named_with_the_way_out():
+    """Half a character, as text read with ``errors="surrogateescape"`` holds."""
+    X, y = draw(600, 0)
+    words = np.array(["ok", "fraud", "d\udce9bit"])[y]
+    model = LogisticRegression().fit(X[y < 2], words[y < 2])
+    with pytest.raises(ValueError, match=r"'to d\\udce9bit' is no text.*encoding="):
+        ErrorCorrector(model, random_state=0).fit(X, words)
 
 
 def test_all_wrong(outbreak):

@@ -397,6 +397,11 @@ def test_a_detector_without_a_score_is_named():
         (lambda b: b.with_state("z", "active"), KeyError, "no rule 'z'"),
         (lambda b: b.with_state("a", "on"), ValueError, "draft.*retired, got 'on'"),
         (lambda b: make_rule("c", action="drop"), ValueError, "got 'drop'"),
+        (
+            lambda b: make_rule("to \udcff"),
+            ValueError,
+            r"'\\udcff' is half a character",
+        ),
         (lambda b: RuleBook().undo(), ValueError, "nothing to undo"),
         (lambda b: RuleBook(budgets=()), ValueError, r"one or both of .*, got \(\)"),
         (lambda b: RuleBook(budgets=("x",)), ValueError, r"alerts'\), got \('x',\)"),
