@@ -129,7 +129,7 @@ class Backtest:
                 what = "changes" if self.fit.columns.alert_unit is None else "alerts"
                 told.append(
                     f"{kind}: more than {self.plan.cap:,} {what} on {above} of "
-                    f"{len(counts)} days, promised on 10 % of days at most"
+                    f"{len(counts)} days, {self._alerts_promised()}"
                 )
         for name, value in self.at_cap.items():
             told.append(f"{name}: {value:.3f}")
@@ -177,6 +177,12 @@ class Backtest:
         if certificate is None or not certificate.certified:
             return np.nan
         return float(certificate.max_damage)
+
+    def _alerts_promised(self) -> str:
+        book = self.fit.corrector.rules_
+        if not (book.certified and "alerts" in book.budgets):
+            return "and nothing was promised"
+        return "promised on 10 % of days at most"
 
     def _not_promised(self) -> str:
         missing = self.fit.corrector.report_.shortcoming()

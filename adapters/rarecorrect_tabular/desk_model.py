@@ -157,7 +157,7 @@ class DeskModel:
         if not isinstance(self.model, ColumnModel):
             return
         if self._score["threshold"] is not None or self._score["score_range"]:
-            return
+            return  # otherwise flaws takes it for a probability
         scores = _numbers(rows[self.columns[0]])
         beyond = scores[np.isfinite(scores) & ((scores < 0) | (scores > 1))]
         if beyond.size:
@@ -183,8 +183,8 @@ class DeskModel:
         if isinstance(self.model, ColumnModel):
             name = self.columns[0]
             flaws_of_numbers(rows, [name], found)
-            if self._score["score_range"] is not None:
-                low, high = self._score["score_range"]
+            if (limits := self._limits) is not None:
+                low, high = limits
                 scores = _numbers(rows[name])
                 text = f"{name} lies outside {low:g} to {high:g}"
                 _note(found, (scores < low) | (scores > high), text)
@@ -196,6 +196,14 @@ class DeskModel:
     @property
     def _score(self) -> dict[str, Any]:
         return self.model.get_params()
+
+    @property
+    def _limits(self) -> tuple[float, float] | None:
+        """Scores that there can be: from 0 to 1 where nobody has said otherwise."""
+        if self._score["score_range"] is None and self._score["threshold"] is None:
+            return 0.0, 1.0
+        limits: tuple[float, float] | None = self._score["score_range"]
+        return limits
 
 
 @dataclass(frozen=True, slots=True)

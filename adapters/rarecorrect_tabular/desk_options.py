@@ -338,11 +338,15 @@ def in_options(text: str) -> str:
     -------
     str
     """
-    direction = click.get_current_context().params.get("direction")
-    if direction is None:
+    params = click.get_current_context().params
+    if "direction" not in params:
         return text
-    damage = "--clear-damage" if direction == "clear" else "--max-damage"
+    damage = "--clear-damage" if params["direction"] == "clear" else "--max-damage"
     text = text.replace("set max_damage=", f"set {damage} ")
+    text = text.replace(
+        "call certify(X) on recent traffic (whole days and time= for a daily budget)",
+        f"pass more {'whole days' if '/' in str(params['alert_budget']) else 'rows'}",
+    )
     return text.replace("ledger=False", "--no-ledger")
 
 

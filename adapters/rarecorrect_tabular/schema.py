@@ -153,11 +153,15 @@ def check_columns(declared: Iterable[str], columns: Iterable[str]) -> None:
     >>> check_columns(["is_frod"], ["time", "is_fraud"])
     Traceback (most recent call last):
     ValueError: no column 'is_frod'; did you mean 'is_fraud'?
+    >>> check_columns(["AMOUNT"], ["amount", "AMOUNT_30D"])
+    Traceback (most recent call last):
+    ValueError: no column 'AMOUNT'; did you mean 'amount'?
     """
     known = [str(name) for name in columns]
     for name in declared:
         if name not in known:
-            close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+            close = [other for other in known if other.lower() == name.lower()]
+            close = close or difflib.get_close_matches(name, known, n=3, cutoff=0.5)
             hint = (
                 f"did you mean {' or '.join(map(repr, close))}?"
                 if close

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import click
 
 from rarecorrect.progress import ShownProgress
+from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.desk_options import (
     ALERT_UNIT,
     NOT_ALL,
@@ -73,9 +75,22 @@ def score(
         )
         file = TransactionFile.open(data)
         desk = desk_from(corrector, model, threshold)
+        _warn_of_nothing(desk)
         tally = score_file(desk, file, out, plan, progress)
     for line in tally.lines(plan):
         click.echo(line)
     click.echo(str(out))
     if tally.not_scored:
         ctx.exit(NOT_ALL)
+
+
+def _warn_of_nothing(desk: Desk) -> None:
+    """No alert would look like a quiet day."""
+    book = desk.corrector.rules_
+    if not book.certified:
+        why = "nothing is certified: `tabular fit` says what is missing"
+        warnings.warn(
+            f"no row will be changed, since {why if book.active else 'no rule acts'}",
+            UserWarning,
+            stacklevel=2,
+        )

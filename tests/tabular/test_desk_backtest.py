@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -193,6 +194,12 @@ def test_days_above_the_cap_are_counted(path: Path) -> None:
     assert f"more than 3 changes on {above} of 14 days" in text
     assert "no damage was promised" in text and "precision at 3 new alerts" in text
     assert later.table()["promised damage"].isna().all()
+    assert "14 days, promised on 10 % of days at most" in text
+    sure = replace(plan, confidence_level=0.999)  # takes 66 days
+    with pytest.warns(NotCertifiedWarning, match="alert budget is not certified"):
+        later = backtest_file(file, COLUMNS, MODEL, sure, test_days=14)
+    text = "\n".join(later.lines())
+    assert "14 days, and nothing was promised" in text and "10 % of days" not in text
 
 
 def test_too_few_caught_frauds_promise_nothing_and_clear_nothing(path: Path) -> None:

@@ -225,6 +225,46 @@ def test_no_command_overwrites_what_it_reads(desk: Desk, verb: str) -> None:
     assert data.read_bytes() == before
 
 
+def test_a_score_that_is_no_probability_is_no_score(desk: Desk, tmp_path: Path) -> None:
+    """Fitted without a threshold or a range, so on scores from 0 to 1."""
+    columns = DeskColumns("is_fraud", "time", features=FEATURES)
+    month = TransactionFile.open(desk.folder / "month.parquet")
+    plan = DeskPlan(detector=None, max_damage=0.01)
+    fix = fit_file(month, columns, DeskModel.of_score("score"), plan).corrector
+    rows = spoilt("score", 51.0)(desk.today, [0, 7])
+    data, out = write(tmp_path / "today.parquet", rows), tmp_path / "a.parquet"
+    asked = ScorePlan("transaction_id", all_rows=True)
+    tally = score_file(ScoringDesk(fix), TransactionFile.open(data), out, asked)
+    assert tally.reasons == {"score lies outside 0 to 1": 2}
+    found = pd.read_parquet(out).iloc[[0, 7]]
+    assert found["legacy"].tolist() == found["corrected"].tolist() == [1, 1]
+
+
+def test_a_corrector_that_changes_nothing_says_so(desk: Desk, tmp_path: Path) -> None:
+    """No alert would pass for a quiet day."""
+    data, out = write(tmp_path / "today.parquet", desk.today), tmp_path / "a.csv"
+    book = desk.corrector.rules_
+    retired = book.with_state(book.rules[0].name, "retired")
+    bare = desk.corrector.with_rules(retired)
+    uncertain = load(desk.folder / "fix.rarecorrect").set_params(alert_budget="5/day")
+    for corrector, why in (
+        (bare, "no rule acts"),
+        (uncertain.with_rules(uncertain.rules_), "nothing is certified"),
+    ):
+        save(corrector, tmp_path / "none.rarecorrect")
+        done = CliRunner().invoke(
+            tabular,
+            [
+                *("score", "--corrector", str(tmp_path / "none.rarecorrect")),
+                *("--data", str(data), "--out", str(out)),
+            ],
+        )
+        assert done.exit_code == 0, done.output
+        assert f"Warning: no row will be changed, since {why}" in done.output
+    done = desk.run("score", data, out)
+    assert "Warning" not in done.output
+
+
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_while_no_score_comes_rows_keep_the_legacy_answer(
     desk: Desk, ending: str, monkeypatch: pytest.MonkeyPatch
