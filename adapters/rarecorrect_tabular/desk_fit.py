@@ -154,7 +154,8 @@ def fit_survey(
         lines.extend(Copies.among(X, found.day[rows], mask).told(file.path.name, name))
     finite = _finite(X, features)
     if not finite.all():
-        lines.append(("infinite", f"{(~finite).sum():,} rows hold an infinite value"))
+        told = f"{(~finite).sum():,} rows hold an infinite value: left out"
+        lines.append(("infinite", told))
     progress.start("learning")
     corrector = _corrector(model, features, plan)
     with warnings.catch_warnings():

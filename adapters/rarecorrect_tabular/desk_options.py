@@ -391,15 +391,22 @@ def _budget(text: str | None) -> float | str | None:
     if text is None or "/" in text:
         return text
     try:
-        return float(text)
+        share = float(text)
     except ValueError:
         return text
+    return share if share < 1 else text  # 25 without its /day is refused as it came
 
 
 def _day(text: str | None) -> int | None:
     if text is None or re.fullmatch(r"-?\d+", text):
         return None if text is None else int(text)
-    return int(np.datetime64(text, "D").astype(np.int64))
+    try:
+        return int(np.datetime64(text, "D").astype(np.int64))
+    except ValueError as error:
+        raise ValueError(
+            f"{text!r} is no day: write a date such as 2024-05-31, or a number where "
+            "times are numbers of days"
+        ) from error
 
 
 def _one_line(text: object) -> str:

@@ -143,12 +143,7 @@ def choose_windows(found: Survey, plan: DeskPlan) -> Windows:
     """
     complete, days = found.complete_days(), found.days
     if complete.size == 0:
-        waiting = int((found.usable & np.isnan(found.label)).sum())
-        raise ValueError(
-            f"no day has complete labels: {waiting:,} of {found.usable.sum():,} rows "
-            "have no outcome yet; pass older transactions too, and mark declined ones "
-            "with --decided"
-        )
+        raise ValueError(_nothing_complete(found))
     end = int(complete[-1])
     labelled = days[days <= end]
     if labelled.size < 2:
@@ -171,6 +166,25 @@ def choose_windows(found: Survey, plan: DeskPlan) -> Windows:
             place = min(place, days.size - int(_SPARE_DAYS * plan.days_needed))
         start = max(int(labelled[max(1, place)]), int(fresh[0]))
     return Windows(int(days[0]), start, end, int(days[-1]))
+
+
+def _nothing_complete(found: Survey) -> str:
+    waiting = found.usable & np.isnan(found.label) & ~found.declined
+    told = (
+        f"no day has complete labels: {waiting.sum():,} of {found.usable.sum():,} rows "
+        "have no outcome yet"
+    )
+    if found.label_day is not None and found.days.size:
+        late = int((waiting & (found.label_day > found.days[-1])).sum())
+        told += f", {late:,} since theirs came after the last row"
+    days, counts = np.unique(found.day[waiting], return_counts=True)
+    if days.size:
+        least = int(np.argmin(counts))
+        told += f", the fewest {counts[least]:,} of {found.text(days[least])}"
+    return (
+        f"{told}; pass older transactions too, and mark those whose outcome will never "
+        "come, declined ones, say, with --decided"
+    )
 
 
 def _fresh_days(found: Survey, plan: DeskPlan, labelled: Days) -> Days:

@@ -70,6 +70,11 @@ def review_list(
         write_whole(out, lambda part: write_table(part, wanted))
     asked = f"{todo.rows.size:,} rows to review" if todo.rows.size else "nothing to do"
     click.echo(f"{asked}: {todo.reason}")
+    if todo.n_needed and not todo.rows.size:
+        click.echo(
+            f"certify them in Python: rarecorrect.load({corrector.name!r})"
+            ".certify(rows, labels), with gaps where no label is known; then save"
+        )
     for reason, n in reasons.most_common():
         click.echo(f"left out: {reason} ({n:,} rows)")
     click.echo(str(out))

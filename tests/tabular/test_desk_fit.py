@@ -224,6 +224,24 @@ def test_labels_from_the_future_are_not_known(
     np.testing.assert_array_equal(np.isnan(found.label), later)
 
 
+def test_no_day_with_all_labels_is_told_with_what_is_missing(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    n = len(frame)
+    holes = frame.assign(is_fraud=frame["is_fraud"].where(np.arange(n) % 20 > 0))
+    holes["known"] = frame["time"]
+    holes.loc[1::20, "known"] += pd.Timedelta(days=900)
+    done = run(stored(holes, tmp_path), tmp_path / "f.rarecorrect")
+    text = " ".join(done.output.split())
+    assert done.exit_code == 2 and "800 of 16,000 rows have no outcome yet" in text
+    by_day = frame.iloc[::20]["day"].value_counts().sort_index()
+    assert f"the fewest {by_day.min()} of " in text and "--decided" in text
+    more = ["--label-time", "known"]
+    done = run(stored(holes, tmp_path), tmp_path / "f.rarecorrect", *more)
+    text = " ".join(done.output.split())
+    assert "1,600 of 16,000 rows have no outcome yet, 800 since theirs" in text
+
+
 def test_new_cases_are_all_that_is_learnt(frame: pd.DataFrame, tmp_path: Path) -> None:
     missed = frame[(frame["is_fraud"] == 1) & (frame["score"] < 0.5)]
     cases = tmp_path / "cases.csv"
@@ -401,6 +419,8 @@ def test_what_cannot_be_fitted_is_said_in_one_line(
         (["--calibrate-from", "2030-01-01"], "leaves no day before it"),
         (["--model", "none.json"], "one of --score-column and --model"),
         (["--both", "--alert-budget", "25/day"], "--max-damage, too"),
+        (["--alert-budget", "25"], "a text like 25/day, got '25'"),
+        (["--trained-until", "May"], "'May' is no day: write a date such as"),
     ],
 )
 def test_bad_options_are_refused(

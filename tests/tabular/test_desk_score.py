@@ -398,7 +398,8 @@ def test_reviewing_what_is_asked_for_ends_in_a_certificate(
         expected = recent.loc[asked["row"], "transaction_id"]
         assert asked["transaction_id"].tolist() == expected.tolist()
         recent.loc[asked["row"], "outcome"] = truth[asked["row"]]
-    assert "nothing to do" in done.output
+    assert "nothing to do: enough is known" in done.output
+    assert "certify them in Python" in done.output
     known = recent["outcome"].notna().sum()
     assert 0 < known < 3000
     corrector = load(desk.folder / "fix.rarecorrect")
