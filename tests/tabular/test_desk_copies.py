@@ -74,10 +74,12 @@ def late() -> tuple[pd.DataFrame, pd.DataFrame]:
     return rows.assign(is_fraud=rows["is_fraud"].where(~unknown, 0.0)), cases
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_a_case_that_calibrates_is_pointed_out_where_no_id_tells(
-    late: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path
+    late: tuple[pd.DataFrame, pd.DataFrame], tmp_path: Path, dtype: Any
 ) -> None:
     """Also between csv and parquet; nothing is left out for looking alike."""
+    late = tuple(rows.astype(dict.fromkeys(READ, dtype)) for rows in late)
     fit, (warning,) = fitted(late[0], tmp_path, late[1])
     assert warning.startswith(
         "20 rows of cards.parquet that calibrate agree with a case of cases.csv"
@@ -136,7 +138,9 @@ def test_nothing_is_said_where_all_rows_differ(tmp_path: Path) -> None:
         ([0.0, -0.0], True),
         ([np.nan, None], True),
         ([0.1, np.nextafter(0.1, 1)], True),  # a csv read again
-        ([0.1, 0.1 + 1e-9], False),
+        ([float(np.float32(57.16)), 57.16], True),  # float32, and its csv
+        ([0.1, 0.1 + 1e-6], False),
+        ([np.inf, -np.inf], False),
         (["a", "a"], True),
         (["a", "A"], False),
         ([pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02")], False),
