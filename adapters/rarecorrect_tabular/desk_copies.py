@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +13,7 @@ import pandas as pd
 Array = npt.NDArray[Any]
 
 _DISTINCT = 0.9  # fewer: transactions that look alike are nothing unusual
-_MANY = 0.01
+_MANY = 0.01  # fewer change a budget by a hundredth
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class Copies:
             mine.size, int(of_case.sum()), int(taught.sum()), int(again.sum()), usual
         )
 
-    def told(self, file: str, cases: str) -> Iterable[tuple[str, str]]:
+    def told(self, file: str, cases: str) -> list[tuple[str, str]]:
         """Say how many there are.
 
         Parameters
@@ -88,9 +87,9 @@ class Copies:
         file, cases : str
             Names of the files.
 
-        Yields
-        ------
-        (str, str)
+        Returns
+        -------
+        list of (str, str)
             What it is about, and what there is to say.
 
         Warns
@@ -107,23 +106,23 @@ class Copies:
                 "of both files that tells, --id, or correct their labels; if they only "
                 "look alike, all is well"
             )
-        doubtful = self.of_taught + self.of_same_day
-        if not doubtful:
-            return
-        told = (
-            f"{self.of_taught:,} of {self.n:,} rows that calibrate agree in every "
-            f"feature with a row that was learnt from, {self.of_same_day:,} with "
-            "another one of their day"
+        pairs = (
+            (self.of_taught, "a row that was learnt from"),
+            (self.of_same_day, "another one of their day"),
         )
+        if not any(n for n, _ in pairs):
+            return []
+        found = " and ".join(f"{n:,} with {what}" for n, what in pairs if n)
+        told = f"of {self.n:,} rows that calibrate agree in every feature: {found}"
         if self.usual:
             told += ", as rows of different days do in this file"
-        yield "look alike", told
-        if not self.usual and doubtful > _MANY * self.n:
+        elif sum(n for n, _ in pairs) > _MANY * self.n:
             _warn(
                 f"{told}.  If your file holds transactions twice, name the column that "
                 "tells, --id, and the second of two is left out: the certificate takes "
                 "rows for different transactions.  If they only look alike, all is well"
             )
+        return [("look alike", told)]
 
 
 def _keys(X: pd.DataFrame) -> npt.NDArray[np.uint64]:

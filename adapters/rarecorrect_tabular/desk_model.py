@@ -44,7 +44,7 @@ class DeskModel:
         threshold : float, optional
             Lowest score that is answered by fraud; default: 0.5, of scores from 0 to 1.
         score_range : (float, float), optional
-            Scores outside are no scores.
+            Scores outside are no scores; default: 0 to 1, where no threshold is given.
 
         Returns
         -------

@@ -120,9 +120,7 @@ def _cases(columns: DeskColumns, found: Survey, taught: Taught) -> Lines:
         told = f"{taught.n_not_wrong:,} left out: the model is right on them"
         lines.append(("cases", told))
     if n_hidden := int(taught.hidden.sum()):
-        told = (
-            f"{n_hidden:,} of the new ones are rows of the file, too: none calibrates"
-        )
+        told = f"{n_hidden:,} rows of the file are among the new ones: none calibrates"
         lines.append(("cases", told))
     if taught.n_found > MOST_ERRORS:
         told = f"{MOST_ERRORS:,} of {taught.n_found:,} drawn to learn from"

@@ -88,7 +88,7 @@ def test_a_case_that_calibrates_is_pointed_out_where_no_id_tells(
     told_apart, none = fitted(late[0], tmp_path, late[1], id="id")
     assert none == []
     assert told(told_apart, "cases") == [
-        "20 of the new ones are rows of the file, too: none calibrates"
+        "20 rows of the file are among the new ones: none calibrates"
     ]
     both = [one.corrector.report_.n_calibration for one in (fit, told_apart)]
     assert both[0] == both[1] + 20
@@ -110,8 +110,8 @@ def test_a_file_that_holds_its_rows_twice_is_pointed_out(tmp_path: Path) -> None
     twice = pd.concat([rows, rows]).sort_values("day", kind="stable")
     fit, (warning,) = fitted(twice, tmp_path)
     n = fit.corrector.report_.n_calibration
-    assert f"0 of {n:,} rows that calibrate agree in every feature" in warning
-    assert f"{n // 2:,} with another one of their day" in warning
+    words = f"of {n:,} rows that calibrate agree in every feature: {n // 2:,} with "
+    assert warning.startswith(words + "another one of their day.")
     assert "--id" in warning and told(fit, "look alike")
     fit, found = fitted(twice, tmp_path, id="id")
     assert found == [] and not told(fit, "look alike")
