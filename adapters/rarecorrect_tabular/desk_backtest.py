@@ -124,11 +124,11 @@ class Backtest:
             if kind == CLEARED:
                 alerts, gone = right + n, int(counts["changed"].sum())
                 told.append(f"{kind}: {_fewer(gone, alerts)}")
-            if self.plan.cap is not None:
-                above = int((counts["alerts"] > self.plan.cap).sum())
+            if (cap := self._cap(kind)) is not None:
+                above = int((counts["alerts"] > cap).sum())
                 what = "changes" if self.fit.columns.alert_unit is None else "alerts"
                 told.append(
-                    f"{kind}: more than {self.plan.cap:,} {what} on {above} of "
+                    f"{kind}: more than {cap:,} {what} on {above} of "
                     f"{len(counts)} days, {self._alerts_promised()}"
                 )
         for name, value in self.at_cap.items():
@@ -141,7 +141,7 @@ class Backtest:
         low, high = _interval(damaged, right)
         promised = self._promised(kind)
         caught_low, caught_high = _interval(repaired, errors)
-        cap = np.inf if self.plan.cap is None else self.plan.cap
+        cap = self._cap(kind)
         day = np.datetime64(int(first), "D") if self.dates else int(first)
         return {
             "direction": kind,
@@ -162,7 +162,7 @@ class Backtest:
             "recall high": caught_high,
             "changes a day": float(part["changed"].mean()),
             "most changes": int(part["changed"].max()),
-            "days above cap": int((part["alerts"] > cap).sum()),
+            "days above cap": 0 if cap is None else int((part["alerts"] > cap).sum()),
         }
 
     def _promised(self, kind: str) -> float:
@@ -177,6 +177,12 @@ class Backtest:
         if certificate is None or not certificate.certified:
             return np.nan
         return float(certificate.max_damage)
+
+    def _cap(self, kind: str) -> int | None:
+        """Changes a day that were budgeted: where both are made, new alerts alone."""
+        return (
+            None if self.plan.direction == "both" and kind == CLEARED else self.plan.cap
+        )
 
     def _alerts_promised(self) -> str:
         book = self.fit.corrector.rules_

@@ -315,6 +315,8 @@ def _traffic(
     """
     desk, kept = Desk(corrector), pd.DataFrame()
     recent = found.usable & (found.day >= windows.start)
+    if plan.direction == "both":  # what is cleared takes no alert of the budget
+        recent &= found.answer == 0
     if plan.cap is None:
         rng = np.random.default_rng([plan.seed, 2])
         rows = _some(np.flatnonzero(recent), rng, _MOST_CALIBRATION)

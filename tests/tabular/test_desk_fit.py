@@ -16,6 +16,7 @@ from rarecorrect.certify import daily_threshold
 from rarecorrect.simulate import FraudType, card_transactions
 from rarecorrect_tabular import desk_fit, transactions
 from rarecorrect_tabular.cli import tabular
+from rarecorrect_tabular.desk_backtest import backtest_file
 from rarecorrect_tabular.desk_fit import fit_file
 from rarecorrect_tabular.desk_model import Desk, DeskModel
 from rarecorrect_tabular.desk_plan import DeskPlan, choose_windows
@@ -161,6 +162,31 @@ def test_an_alert_budget_is_that_of_all_traffic(
     assert certificate.threshold == pytest.approx(again.threshold)
     assert certificate.n_calibration == np.unique(day[recent]).size
     assert any("alert budget only" in text for _, text in found.lines)
+
+
+def test_alarms_that_are_cleared_take_no_alert(
+    frame: pd.DataFrame, tmp_path: Path
+) -> None:
+    found = fitted(
+        frame, tmp_path, direction="both", clear_damage=0.2, alert_budget="8/day"
+    )
+    certificate = found.corrector.rules_.entry("alerts").certificates[None]
+    day, passed = whole_days(frame["time"]), (frame["score"] < 0.5).to_numpy()
+    new = passed & (day >= found.windows.start)
+    scores = found.corrector.trace(frame[[*FEATURES, "score"]])["score"].to_numpy()
+    level = certificate.confidence_level
+    again = daily_threshold(scores[new], day[new], 8, confidence_level=level)
+    assert certificate.threshold == pytest.approx(again.threshold)
+    later = backtest_file(
+        TransactionFile.open(tmp_path / "cards.parquet"),
+        COLUMNS,
+        SCORE,
+        replace(FISHER, direction="both", clear_damage=0.2, alert_budget="1/day"),
+        test_days=14,
+    )
+    text = "\n".join(later.lines())
+    assert "missed frauds: more than 1 changes" in text
+    assert "false alarms: more than" not in text
 
 
 def test_too_few_days_are_said(frame: pd.DataFrame, tmp_path: Path) -> None:
