@@ -11,7 +11,7 @@ from typing import Any, Self
 from rarecorrect._files.archive import ARRAYS, pack, read_arrays
 from rarecorrect._files.book import read_book, write_book
 from rarecorrect._files.checks import is_a, require
-from rarecorrect._files.corrector import FORMAT
+from rarecorrect._files.corrector import FORMAT, read_threshold
 from rarecorrect._files.forms import FORMS
 from rarecorrect._files.whole import open_file, open_members, put, refusing, sealed
 from rarecorrect._files.writing import Writer
@@ -36,6 +36,9 @@ class BookFile:
         What was learnt, certified and refused, and the book: ``report.book``.
     manifest, members : dict
         The file as it is.
+    threshold : float or None
+        Of the legacy model that `load` must be given; None: it has none of its own, or
+        the file is from before thresholds were kept.
 
     Examples
     --------
@@ -63,6 +66,7 @@ class BookFile:
     report: FitReport
     manifest: dict[str, Any] = field(repr=False)
     members: dict[str, Any] = field(repr=False)
+    threshold: float | None = None
 
     @classmethod
     def open(cls, path: _Path) -> Self:
@@ -130,7 +134,8 @@ class BookFile:
             require(not unknown, f"rules give {unknown}, which are not among {classes}")
             report = reader.read(manifest["report"], "report")
             require(type(report) is FitReport, "the report is none")
-        return cls(path, replace(report, book=book), manifest, members)
+            _, threshold = read_threshold(manifest, reader)
+        return cls(path, replace(report, book=book), manifest, members, threshold)
 
     def _with(self, book: RuleBook, report: FitReport) -> dict[str, Any]:
         """Members of the file with another book and another report."""

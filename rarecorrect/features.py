@@ -173,7 +173,7 @@ class FeatureExtractor:
         """
         model = _unwrapped(self.estimator)
         self._model, self._steps = model, getattr(model, "steps", None)
-        self._head = _unwrapped(self._steps[-1][1] if self._steps else model)
+        self._head = _head_of(model)
         walk = self._walk(X)
         self.sources_ = self._resolve(X, walk)
         scores = self._scores(walk)
@@ -181,7 +181,7 @@ class FeatureExtractor:
         self.classes_ = as_numpy(getattr(self.estimator, "classes_", np.unique(labels)))
         self.labels_from_scores_ = (
             scores is not None
-            and not _has_threshold(self._head)
+            and _own_threshold(self._head) is None
             and np.array_equal(self._labels_of(scores), labels)
         )
         self.one_score_per_class_ = scores is not None and self._fits_classes(scores)
@@ -434,6 +434,26 @@ class FeatureExtractor:
         return filled
 
 
+def _own_threshold(model: Any) -> float | None:
+    """Where a model decides two classes, if elsewhere than at the likelier one.
+
+    The rows of a fit may all lie on the same side of both: a fraud desk learns from
+    missed frauds, and no false alarm is among its rows.
+    """
+    head = _head_of(model)
+    if getattr(head, "scores_decide", False):
+        return None
+    found = (getattr(head, name, None) for name in ("threshold", "best_threshold_"))
+    return next((float(value) for value in found if isinstance(value, Real)), None)
+
+
+def _head_of(model: Any) -> Any:
+    """The last step of a pipeline, or the model."""
+    model = _unwrapped(model)
+    steps = getattr(model, "steps", None)
+    return _unwrapped(steps[-1][1] if steps else model)
+
+
 def _unwrapped(model: Any) -> Any:
     while type(model).__name__ == "FrozenEstimator":
         model = model.estimator
@@ -450,17 +470,6 @@ def _fitted_transformer(source: Any, X: Any, rows: Indices) -> Any:
     if keeps_fitted_state(source):
         return source
     return clone(source).fit(safe_indexing(X, rows))
-
-
-def _has_threshold(head: Any) -> bool:
-    """Whether a model decides two classes elsewhere than where one has more than half.
-
-    The rows of a fit may all lie on the same side of both: a fraud desk learns from
-    missed frauds, and no false alarm is among its rows.
-    """
-    found = (getattr(head, name, None) for name in ("threshold", "best_threshold_"))
-    own = any(isinstance(value, Real) for value in found)
-    return own and not getattr(head, "scores_decide", False)
 
 
 def _has_scores(model: Any, *, decision_only: bool = False) -> bool:

@@ -17,6 +17,7 @@ from rarecorrect._files.corrector import (
     read_corrector,
     read_model,
     read_probe,
+    read_threshold,
     write_corrector,
 )
 from rarecorrect._files.forms import FORMS
@@ -24,6 +25,7 @@ from rarecorrect._files.reading import Reader, untrusted_types
 from rarecorrect._files.whole import open_file, open_members, put, refusing, sealed
 from rarecorrect._files.writing import Writer
 from rarecorrect.corrector import ErrorCorrector
+from rarecorrect.features import _own_threshold
 from rarecorrect.legacy_model import check_legacy_model
 from rarecorrect.probe import Probe
 
@@ -106,7 +108,8 @@ def load(
     path : str or path
     estimator : classifier, optional
         The fitted legacy model, needed where the file holds none.  It must give the
-        answers that the model gave when the corrector was fitted.
+        answers that the model gave when the corrector was fitted, and have the same
+        threshold, if it had one (``threshold`` or ``best_threshold_``).
     trusted : list of str or type, default=()
         Types that skops may make, beside those of numpy, scikit-learn and this package
         that it knows to be harmless.  Never take this list from the file: look at what
@@ -124,7 +127,8 @@ def load(
         If the file is damaged, from a later version, no file of this kind, or holds
         types that are not trusted.
     ValueError
-        If there is no model, or another one; the first answer that differs is named.
+        If there is no model, or another one: both thresholds are named, or the first
+        answer that differs.
 
     Warns
     -----
@@ -161,13 +165,14 @@ def load(
         manifest, reader = open_members(members, trusted)
         stored = read_model(manifest, reader, needed=estimator is None)
         probe, classes = read_probe(manifest, reader)
+        limit = read_threshold(manifest, reader)
     model = stored if estimator is None else estimator
     if model is None:
         raise ValueError(
             f"{where} does not hold its legacy model, a {manifest['model']['name']}: "
             "pass it with load(path, estimator=model), or save with_estimator=True"
         )
-    _check_model(model, probe, classes, where)
+    _check_model(model, probe, classes, limit, where)
     with refusing(where):
         return _opened(manifest, reader, model, probe)
 
@@ -201,12 +206,24 @@ def _opened(
     return corrector
 
 
-def _check_model(model: Any, probe: Probe | None, known: Any, path: str) -> None:
+def _check_model(
+    model: Any,
+    probe: Probe | None,
+    known: Any,
+    limit: tuple[bool, float | None],
+    path: str,
+) -> None:
     check_legacy_model(model)
     classes = np.asarray(getattr(model, "classes_", known))
+    (is_known, old), new = limit, _own_threshold(model)
     different = ""
     if classes.tolist() != known.tolist():
         different = f"it knows the labels {classes.tolist()}, not {known.tolist()}"
+    elif is_known and repr(new) != repr(old):  # NaN is that of the fit, too
+        different = (
+            f"its threshold is {new}, and that of the fit was {old}: pass the model "
+            "with the threshold of the fit, or fit again"
+        )
     elif probe is not None:
         different = probe.difference(model)
     else:

@@ -16,10 +16,10 @@ from rarecorrect_tabular.alert_units import counted_as, highest_of_units, units
 from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.desk_options import (
     ALERT_UNIT,
+    MODEL,
     NOT_ALL,
     PATH,
     desk_from,
-    model_options,
     plainly,
     show_table,
     write_table,
@@ -39,7 +39,7 @@ _DIRECTIONS = {0: "missed frauds", 1: "false alarms"}
 @click.option("--corrector", type=PATH, required=True, help="From `tabular fit`.")
 @click.option("--data", type=PATH, required=True, help="Recent rows of whole days.")
 @click.option("--time", required=True, help="Column: dates, or numbers of days.")
-@model_options
+@MODEL
 @click.option(
     "--alerts",
     type=float,
@@ -66,7 +66,6 @@ def budgets(
     data: Path,
     time: str,
     model: Path | None,
-    threshold: float | None,
     alerts: tuple[float, ...],
     damage: tuple[float, ...],
     alert_unit: str | None,
@@ -80,7 +79,7 @@ def budgets(
     with plainly(), ShownProgress() as progress:
         if out is not None:
             check_ending(out)
-        desk, file = desk_from(corrector, model, threshold), TransactionFile.open(data)
+        desk, file = desk_from(corrector, model), TransactionFile.open(data)
         plan = ScorePlan(time=time, all_rows=True, alert_unit=alert_unit)
         rows, n_left = _scored(desk, file, plan, progress)
         n_rows = len(rows)

@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rarecorrect import load
+from rarecorrect.book_file import BookFile
 from rarecorrect.detectors import (
     BoostingDetector,
     CascadeDetector,
@@ -47,13 +48,8 @@ _Command = Callable[..., Any]
 ALERT_UNIT = click.option(
     "--alert-unit", help="Column: customer, say; one alert a day each."
 )
-_MODEL = (
-    click.option(
-        "--model", type=PATH, help="Its trees, where it was fitted with --model."
-    ),
-    click.option(
-        "--threshold", type=float, help="Of these trees, as in the fit; else 0.5."
-    ),
+MODEL = click.option(
+    "--model", type=PATH, help="Its trees, where it was fitted with --model."
 )
 _OPTIONS = (
     click.option("--data", type=PATH, required=True, help="Parquet or CSV."),
@@ -116,22 +112,6 @@ def fit_options(command: _Command) -> _Command:
     callable
     """
     for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
-def model_options(command: _Command) -> _Command:
-    """Give a command the options that say what a corrector is around.
-
-    Parameters
-    ----------
-    command : callable
-
-    Returns
-    -------
-    callable
-    """
-    for option in reversed(_MODEL):
         command = option(command)
     return command
 
@@ -212,18 +192,14 @@ def plan_from(options: dict[str, Any]) -> DeskPlan:
     return plan
 
 
-def desk_from(
-    corrector: Path, model: Path | None, threshold: float | None = None
-) -> Desk:
+def desk_from(corrector: Path, model: Path | None) -> Desk:
     """The corrector of a file, around its model.
 
     Parameters
     ----------
     corrector : Path
     model : Path or None
-        Boosted trees, which the file does not hold.
-    threshold : float, optional
-        Of these trees: nor does it hold where fraud begins; default: one half.
+        Boosted trees, which the file does not hold; where fraud begins it does.
 
     Returns
     -------
@@ -232,11 +208,6 @@ def desk_from(
     if not corrector.is_file():
         raise FileNotFoundError(f"no file {str(corrector)!r}")
     if model is None:
-        if threshold is not None:
-            raise ValueError(
-                f"--threshold {threshold:g} is that of --model; a score column has its "
-                "own in the corrector: leave it out"
-            )
         try:
             return Desk(load(corrector))
         except ValueError as error:
@@ -245,16 +216,13 @@ def desk_from(
             raise ValueError(
                 f"{corrector.name!r} does not hold its trees: name them with --model"
             ) from error
-    trees = DeskModel.of_trees(model, threshold).model
+    trees = DeskModel.of_trees(model, BookFile.open(corrector).threshold).model
     try:
         return Desk(load(corrector, estimator=trees))
     except ValueError as error:
         if "is not the model" not in str(error):
             raise
-        shown = 0.5 if threshold is None else threshold
-        raise ValueError(
-            f"{error}; is this the file of the fit, and {shown:g} its --threshold?"
-        ) from error
+        raise ValueError(f"{error}; is this the file of the fit?") from error
 
 
 def scorable(name: str, reasons: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

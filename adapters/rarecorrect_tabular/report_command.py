@@ -14,10 +14,10 @@ from rarecorrect.progress import ShownProgress
 from rarecorrect.report import html
 from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.desk_options import (
+    MODEL,
     NOT_ALL,
     PATH,
     desk_from,
-    model_options,
     plainly,
     scorable,
 )
@@ -35,7 +35,7 @@ Array = npt.NDArray[Any]
 @click.option("--corrector", type=PATH, required=True, help="From `tabular fit`.")
 @click.option("--data", type=PATH, help="Parquet or CSV: rows that are new.")
 @click.option("--label", help="Column: 1 fraud, 0 none, or empty.")
-@model_options
+@MODEL
 @click.option("--time", help="Column: dates, or numbers of days; for alerts a day.")
 @click.option("--id", help="Column: the transaction.")
 @click.option("--title", default="", help="Of the page.")
@@ -55,7 +55,6 @@ def report(
     data: Path | None,
     label: str | None,
     model: Path | None,
-    threshold: float | None,
     time: str | None,
     id: str | None,
     title: str,
@@ -72,7 +71,7 @@ def report(
         if (data is None) != (label is None):
             raise ValueError("--data and --label go together: give both")
         desk, reasons = (
-            desk_from(corrector, model, threshold),
+            desk_from(corrector, model),
             np.empty(0, dtype=object),
         )
         options: dict[str, Any] = {"title": title, "examples": examples, "path": out}

@@ -16,10 +16,10 @@ from rarecorrect.progress import Progress, ShownProgress
 from rarecorrect.whole_file import write_whole
 from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.desk_options import (
+    MODEL,
     NOT_ALL,
     PATH,
     desk_from,
-    model_options,
     none_scorable,
     plainly,
     write_table,
@@ -36,7 +36,7 @@ from rarecorrect_tabular.transactions import (
 @click.option("--corrector", type=PATH, required=True, help="From `tabular fit`.")
 @click.option("--data", type=PATH, required=True, help="Recent rows, all of them.")
 @click.option("--label", help="Column: outcomes as far as they are known.")
-@model_options
+@MODEL
 @click.option("--out", type=PATH, required=True, help="Parquet or CSV.")
 @click.pass_context
 def review_list(
@@ -46,7 +46,6 @@ def review_list(
     data: Path,
     label: str | None,
     model: Path | None,
-    threshold: float | None,
     out: Path,
 ) -> None:
     """Say which rows to review next, for the cheapest certificate of a damage.
@@ -62,7 +61,7 @@ def review_list(
             raise ValueError(
                 "column 'row' has the name of a column that is written: rename it"
             )
-        desk = desk_from(corrector, model, threshold)
+        desk = desk_from(corrector, model)
         file.check(desk.columns)
         todo, good, reasons, n_rows = _asked(desk, file, label, progress)
         places = good[todo.rows]

@@ -11,10 +11,10 @@ from rarecorrect.progress import ShownProgress
 from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.desk_options import (
     ALERT_UNIT,
+    MODEL,
     NOT_ALL,
     PATH,
     desk_from,
-    model_options,
     plainly,
 )
 from rarecorrect_tabular.desk_score import ScorePlan, score_file
@@ -25,7 +25,7 @@ from rarecorrect_tabular.transactions import TransactionFile
 @click.option("--corrector", type=PATH, required=True, help="From `tabular fit`.")
 @click.option("--data", type=PATH, required=True, help="Parquet or CSV.")
 @click.option("--out", type=PATH, required=True, help="Parquet or CSV.")
-@model_options
+@MODEL
 @click.option("--id", help="Column: the transaction; the same id is scored once.")
 @click.option("--time", help="Column: when; for --daily-cap.")
 @click.option("--shadow", is_flag=True, help="Only say what would be changed.")
@@ -48,7 +48,6 @@ def score(
     data: Path,
     out: Path,
     model: Path | None,
-    threshold: float | None,
     id: str | None,
     time: str | None,
     shadow: bool,
@@ -74,7 +73,7 @@ def score(
             jobs=jobs,
         )
         file = TransactionFile.open(data)
-        desk = desk_from(corrector, model, threshold)
+        desk = desk_from(corrector, model)
         _warn_of_nothing(desk)
         tally = score_file(desk, file, out, plan, progress)
     for line in tally.lines(plan):

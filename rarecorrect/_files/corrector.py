@@ -20,7 +20,12 @@ from rarecorrect._files.writing import Writer
 from rarecorrect.column_model import ColumnModel
 from rarecorrect.corrector import ErrorCorrector
 from rarecorrect.explain import Usual
-from rarecorrect.features import FeatureExtractor, _unwrapped
+from rarecorrect.features import (
+    FeatureExtractor,
+    _head_of,
+    _own_threshold,
+    _unwrapped,
+)
 from rarecorrect.fit_report import FitReport
 from rarecorrect.inputs import check_parameters
 from rarecorrect.probe import Probe
@@ -114,7 +119,7 @@ def write_corrector(
 def read_model(manifest: Parts, reader: Reader, *, needed: bool = True) -> Any:
     """The stored model, or None; it is made only where it is needed."""
     stored = manifest["model"]
-    check_names(stored, {"name", "stored"})
+    check_names(stored, {"name", "stored"}, {"threshold"})
     if not needed:
         reader.pass_over(stored["stored"])
         return None
@@ -123,6 +128,17 @@ def read_model(manifest: Parts, reader: Reader, *, needed: bool = True) -> Any:
         model is None or hasattr(model, "predict"), "the stored model cannot predict"
     )
     return model
+
+
+def read_threshold(manifest: Parts, reader: Reader) -> tuple[bool, float | None]:
+    """Whether it is known where the model decides, and its threshold, if it has one.
+
+    A file from before thresholds were kept does not know, nor one of a ColumnModel,
+    which stands there itself.
+    """
+    value = reader.read(manifest["model"].get("threshold"), "model.threshold")
+    require(is_a(value, float | None), "model.threshold is no number")
+    return "threshold" in manifest["model"], value
 
 
 def read_probe(manifest: Parts, reader: Reader) -> tuple[Probe | None, Array]:
@@ -170,12 +186,13 @@ def _written(owner: Any, names: Mapping[str, str], writer: Writer, path: str) ->
 
 
 def _write_model(model: Any, writer: Writer, with_estimator: bool) -> Parts:
-    stored = None
+    found: Parts = {"name": type(model).__name__, "stored": None}
     if isinstance(model, ColumnModel):  # a few words, and nothing learnt from rows
-        stored = writer.write(model, "model.stored")
-    elif with_estimator:
-        stored = writer.write_by_skops(model, "model.stored")
-    return {"name": type(model).__name__, "stored": stored}
+        return found | {"stored": writer.write(model, "model.stored")}
+    if with_estimator:
+        found["stored"] = writer.write_by_skops(model, "model.stored")
+    # probe rows may all lie on one side of two thresholds
+    return found | {"threshold": writer.write(_own_threshold(model), "model.threshold")}
 
 
 def _read_features(stored: Any, reader: Reader, model: Any) -> FeatureExtractor:
@@ -195,8 +212,7 @@ def _read_features(stored: Any, reader: Reader, model: Any) -> FeatureExtractor:
         setattr(features, attribute, parts[name])
     features._model = _unwrapped(model)
     features._steps = getattr(features._model, "steps", None)
-    last = features._steps[-1][1] if features._steps else features._model
-    features._head = _unwrapped(last)
+    features._head = _head_of(model)
     for source in features.sources_:
         if source != "head":
             features._check_source(source)

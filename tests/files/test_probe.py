@@ -12,15 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.decomposition import PCA
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from rarecorrect import ColumnModel
+from rarecorrect.book_file import BookFile
 from rarecorrect.files import load, save
 from rarecorrect.probe import N_ROWS, Probe
+from rarecorrect.verify import verify
 
-from .helpers import fitted, same, through_a_file
+from .helpers import fitted, same, through_a_file, with_manifest
 
 
 class Constant(ClassifierMixin, BaseEstimator):
@@ -274,6 +279,75 @@ def test_a_model_of_other_steps_is_another_model(outbreak, tmp_path):
         load(path, estimator=outbreak.model)
     with pytest.raises(ValueError, match="estimator must be a classifier"):
         load(path, estimator="model")
+
+
+def with_threshold(data, limit, *, piped=False):
+    """The same model every time, but for where it decides; None: where it is likelier.
+
+    Probe rows do not show by how little two thresholds differ.
+    """
+    X, y = data.X_new, data.y_new % 2
+    model = LogisticRegression().fit(X, y)
+    if limit is not None:
+        frozen = FrozenEstimator(model)
+        model = FixedThresholdClassifier(frozen, threshold=limit).fit(X, y)
+    whole = make_pipeline(StandardScaler(with_mean=False, with_std=False), model)
+    return FrozenEstimator(whole.fit(X, y)) if piped else model
+
+
+@pytest.mark.parametrize("piped", [False, True])
+@pytest.mark.parametrize(
+    ("old", "new"), [(0.2, 0.2000001), (0.2, None), (None, 0.5000001), (0.5, None)]
+)
+def test_another_threshold_is_refused(outbreak, tmp_path, piped, old, new):
+    path, other = tmp_path / "corrector.rc", with_threshold(outbreak, new, piped=piped)
+    corrector = fitted(outbreak, model=with_threshold(outbreak, old, piped=piped))
+    save(corrector, path)
+    with pytest.raises(
+        ValueError, match=f"its threshold is {new}, and that of the fit was {old}: pass"
+    ):
+        load(path, estimator=other)
+    again = load(path, estimator=with_threshold(outbreak, old, piped=piped))
+    assert same(corrector.predict(outbreak.X), again.predict(outbreak.X))
+    assert BookFile.open(path).threshold == old
+    assert not [claim for claim in verify(path.read_bytes()) if claim[0] == "FAIL"]
+
+
+def test_a_file_from_before_thresholds_were_kept(outbreak, tmp_path):
+    """It loads, around a model that probe rows cannot tell from that of the fit."""
+    path = tmp_path / "corrector.rc"
+    save(fitted(outbreak, model=with_threshold(outbreak, 0.2)), path)
+
+    def older(found):
+        del found["model"]["threshold"]
+
+    path.write_bytes(with_manifest(path, older))
+    for limit in (0.2, 0.2000001):
+        load(path, estimator=with_threshold(outbreak, limit))
+    with pytest.raises(ValueError, match="probe row"):
+        load(path, estimator=with_threshold(outbreak, 0.9999))
+    assert BookFile.open(path).threshold is None
+
+
+@pytest.mark.parametrize("limit", [np.inf, np.nan])
+def test_thresholds_that_json_does_not_know(outbreak, tmp_path, limit):
+    model = with_threshold(outbreak, 0.2).set_params(threshold=limit)
+    through_a_file(fitted(outbreak, model=model), tmp_path)
+    with pytest.raises(ValueError, match=r"that of the fit was (inf|nan)"):
+        load(tmp_path / "corrector.rc", estimator=with_threshold(outbreak, 0.2))
+
+
+def test_a_threshold_that_is_none_is_refused(outbreak, tmp_path):
+    path, model = tmp_path / "corrector.rc", with_threshold(outbreak, 0.2)
+    save(fitted(outbreak, model=model), path)
+
+    def forge(found):
+        found["model"]["threshold"] = "0.2"
+
+    path.write_bytes(with_manifest(path, forge))
+    for read in (BookFile.open, lambda path: load(path, estimator=model)):
+        with pytest.raises(ValueError, match=r"model\.threshold is no number"):
+            read(path)
 
 
 def test_no_model_is_asked_for_by_name(outbreak, tmp_path):
