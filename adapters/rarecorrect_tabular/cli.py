@@ -14,6 +14,7 @@ from rarecorrect.progress import ShownProgress
 from rarecorrect_tabular.backtest_command import backtest
 from rarecorrect_tabular.benchmark import BenchmarkResult, run_benchmark
 from rarecorrect_tabular.budgets_command import budgets
+from rarecorrect_tabular.certify_command import certify
 from rarecorrect_tabular.fit_command import fit
 from rarecorrect_tabular.loader import load_transactions
 from rarecorrect_tabular.methods import METHODS, PRODUCT, Method, available_methods
@@ -31,7 +32,7 @@ def tabular() -> None:
     """Tables of transactions: fraud, network traffic."""
 
 
-for command in (backtest, budgets, fit, replay, report, review_list, score):
+for command in (backtest, budgets, certify, fit, replay, report, review_list, score):
     tabular.add_command(command)
 
 

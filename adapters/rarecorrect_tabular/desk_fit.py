@@ -18,7 +18,6 @@ from rarecorrect import (
     TrainingRowsWarning,
 )
 from rarecorrect.progress import Progress
-from rarecorrect_tabular.alert_units import highest_of_units, units
 from rarecorrect_tabular.column_encoder import ColumnEncoder
 from rarecorrect_tabular.counters import columns_that_tell_time
 from rarecorrect_tabular.desk_cases import Taught
@@ -27,14 +26,14 @@ from rarecorrect_tabular.desk_model import Desk, DeskModel, flaws_of_numbers
 from rarecorrect_tabular.desk_plan import DIRECTIONS, DeskPlan, Windows, choose_windows
 from rarecorrect_tabular.desk_survey import DeskColumns, Survey, gather, survey
 from rarecorrect_tabular.desk_told import lines_of
-from rarecorrect_tabular.transactions import TransactionFile
+from rarecorrect_tabular.desk_traffic import daily_traffic
+from rarecorrect_tabular.transactions import Days, TransactionFile
 
 Array = npt.NDArray[Any]
 Indices = npt.NDArray[np.intp]
 
 _MOST_BACKGROUND = 50_000  # of each answer: more does not change a rule
 _MOST_CALIBRATION = 200_000  # of each answer: .88 of a budget of .001 used
-_MOST_TRAFFIC = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,12 +307,8 @@ def _traffic(
     windows: Windows,
     progress: Progress,
 ) -> tuple[pd.DataFrame, Array]:
-    """Rows that decide about the alert budget, and their days.
-
-    Of a day only the ``cap + 1`` highest scores count, so no more are kept where there
-    are very many; tail ranks then count among these.
-    """
-    desk, kept = Desk(corrector), pd.DataFrame()
+    """Rows that decide about the alert budget, and their days."""
+    desk = Desk(corrector)
     recent = found.usable & (found.day >= windows.start)
     if plan.direction == "both":  # what is cleared takes no alert of the budget
         recent &= found.answer == 0
@@ -321,34 +316,10 @@ def _traffic(
         rng = np.random.default_rng([plan.seed, 2])
         rows = _some(np.flatnonzero(recent), rng, _MOST_CALIBRATION)
         return gather(file, desk.columns, rows, progress), found.day[rows]
-    progress.start("scoring traffic for the alert budget")
-    unit = columns.alert_unit
-    read = [*desk.columns, *([] if unit is None else [unit])]
-    for start, block in file.blocks(read, texts=[unit]):
+
+    def chosen(start: int, block: pd.DataFrame) -> tuple[Indices, Days]:
         rows = np.flatnonzero(recent[start : start + len(block)])
-        if rows.size == 0:
-            continue
-        part, flaws = desk.readable(block.iloc[rows].reset_index(drop=True))
-        whose = units(part, unit, start + rows)
-        part = part.assign(**{_DAY: found.day[start + rows], _UNIT: whose})
-        part[_SCORE] = -np.inf
-        good = np.flatnonzero(flaws == "")
-        if good.size == 0:
-            continue
-        scores = corrector.trace(part.iloc[good][desk.columns])["score"]
-        part.loc[good, _SCORE] = scores.to_numpy()
-        part = part.iloc[good]
-        kept = pd.concat([kept, part]) if len(kept) else part
-        if unit is not None:
-            kept = highest_of_units(kept, [_DAY, _UNIT], _SCORE)
-        if len(kept) > _MOST_TRAFFIC:
-            kept = _top_of_days(kept, plan.cap + 1)
-    return kept[desk.columns].reset_index(drop=True), kept[_DAY].to_numpy()
+        return rows, found.day[start + rows]
 
-
-_DAY, _SCORE, _UNIT = "day of this row", "score of this row", "whose row this is"
-
-
-def _top_of_days(rows: pd.DataFrame, most: int) -> pd.DataFrame:
-    ordered = rows.sort_values(_SCORE, ascending=False, kind="stable")
-    return ordered.groupby(_DAY, sort=False).head(most)
+    unit = columns.alert_unit
+    return daily_traffic(desk, file, plan.cap, chosen, unit=unit, progress=progress)

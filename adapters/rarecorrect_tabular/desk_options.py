@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from rarecorrect import load
+from rarecorrect import ErrorCorrector, load
 from rarecorrect.book_file import BookFile
 from rarecorrect.detectors import (
     BoostingDetector,
@@ -42,6 +42,14 @@ DETECTORS: dict[str, Callable[[], Any]] = {
     "interval": IntervalDetector,
     "logistic": LogisticDetector,
     "trees": TreesDetector,
+}
+_TRAFFIC = "call certify(X) on recent traffic (whole days and time= for a daily budget)"
+_AFTER_A_FIT = {
+    "set max_damage=": "fit with a damage of ",
+    "ledger=False": "fit with --no-ledger",
+    _TRAFFIC: "certify whole days, with their --time",
+    "certify them on labelled rows: certify(X, y)": "certify them, with a --label",
+    " to certify(X, y)": " with their --label",
 }
 _Command = Callable[..., Any]
 
@@ -225,6 +233,25 @@ def desk_from(corrector: Path, model: Path | None) -> Desk:
         raise ValueError(f"{error}; is this the file of the fit?") from error
 
 
+def directions(corrector: ErrorCorrector) -> set[int]:
+    """Answers of the model that have a budget: 0, passed; 1, called fraud.
+
+    Parameters
+    ----------
+    corrector : ErrorCorrector
+        Of `tabular fit`.
+
+    Returns
+    -------
+    set of int
+        All of them where there is one budget for the whole.
+    """
+    budget = corrector.max_damage
+    if corrector.per != "class" or not isinstance(budget, Mapping):
+        return {0, 1}
+    return set(budget)
+
+
 def scorable(name: str, reasons: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
     """Places of the rows that can be scored.
 
@@ -277,16 +304,21 @@ def none_scorable(name: str, reasons: Counter[str]) -> str:
 
 
 @contextmanager
-def plainly() -> Iterator[None]:
+def plainly(*, replaces: str = "") -> Iterator[None]:
     """Say warnings and errors of bad input in one line each, without a traceback.
 
     A command whose ``--out`` is one of the files that it reads is refused.
+
+    Parameters
+    ----------
+    replaces : str, default=""
+        The option whose file ``--out`` may name all the same.
     """
     with warnings.catch_warnings(record=True) as found:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
         try:
-            _keep_inputs(click.get_current_context().params)
+            _keep_inputs(click.get_current_context().params, replaces)
             yield
         except (ValueError, TypeError, OSError, ImportError) as error:
             raise click.UsageError(_one_line(error)) from error
@@ -296,7 +328,7 @@ def plainly() -> Iterator[None]:
 
 
 def in_options(text: str) -> str:
-    """Ways out in the words of a command that fits, as it was called.
+    """Ways out in the words of the command, as it was called.
 
     Parameters
     ----------
@@ -308,11 +340,13 @@ def in_options(text: str) -> str:
     """
     params = click.get_current_context().params
     if "direction" not in params:
+        for words, option in _AFTER_A_FIT.items():
+            text = text.replace(words, option)
         return text
     damage = "--clear-damage" if params["direction"] == "clear" else "--max-damage"
     text = text.replace("set max_damage=", f"set {damage} ")
     text = text.replace(
-        "call certify(X) on recent traffic (whole days and time= for a daily budget)",
+        _TRAFFIC,
         f"pass more {'whole days' if '/' in str(params['alert_budget']) else 'rows'}",
     )
     return text.replace("ledger=False", "--no-ledger")
@@ -382,11 +416,11 @@ def _one_line(text: object) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in joined)
 
 
-def _keep_inputs(options: dict[str, Any]) -> None:
+def _keep_inputs(options: dict[str, Any], replaces: str) -> None:
     if (out := options.get("out")) is None:
         return
     for name, path in options.items():
-        if name == "out" or not isinstance(path, Path):
+        if name in ("out", replaces) or not isinstance(path, Path):
             continue
         if path.resolve() == out.resolve():
             raise ValueError(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -11,23 +9,22 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from rarecorrect.certify import LabelingPlan
 from rarecorrect.progress import Progress, ShownProgress
 from rarecorrect.whole_file import write_whole
+from rarecorrect_tabular.desk_labelled import LabelledRows
 from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.desk_options import (
     MODEL,
     NOT_ALL,
     PATH,
     desk_from,
-    none_scorable,
+    directions,
     plainly,
     write_table,
 )
 from rarecorrect_tabular.desk_survey import gather
 from rarecorrect_tabular.transactions import (
     TransactionFile,
-    binary_labels,
     check_ending,
 )
 
@@ -63,55 +60,39 @@ def review_list(
             )
         desk = desk_from(corrector, model)
         file.check(desk.columns)
-        todo, good, reasons, n_rows = _asked(desk, file, label, progress)
-        places = good[todo.rows]
+        _check_one_budget(desk, corrector.name)
+        found = LabelledRows(desk, file, label)
+        todo = desk.corrector.label_next_blocks(found.blocks(progress))
+        places = found.places[todo.rows]
         wanted = _as_they_came(file, desk, places, progress).assign(row=places)
         write_whole(out, lambda part: write_table(part, wanted))
     asked = f"{todo.rows.size:,} rows to review" if todo.rows.size else "nothing to do"
     click.echo(f"{asked}: {todo.reason}")
     if todo.n_needed and not todo.rows.size:
-        click.echo(
-            f"certify them in Python: rarecorrect.load({corrector.name!r})"
-            ".certify(rows, labels), with gaps where no label is known; then save"
-        )
-    for reason, n in reasons.most_common():
+        click.echo("certify: `rarecorrect tabular certify` on this file, with its gaps")
+    for reason, n in found.reasons.most_common():
         click.echo(f"left out: {reason} ({n:,} rows)")
     click.echo(str(out))
-    if good.size < n_rows:
+    if found.reasons:
         ctx.exit(NOT_ALL)
 
 
-def _asked(
-    desk: Desk, file: TransactionFile, label: str | None, progress: Progress
-) -> tuple[LabelingPlan, npt.NDArray[np.intp], Counter[str], int]:
-    """What to review among rows that can be scored; their places, and what was not.
-
-    Of a row, no more is kept than its score, what is known of it and its place.
-    """
-    progress.task(f"scoring {file.path.name}", file.n_blocks or 0)
-    read, aside = [*desk.columns], [] if label is None else [label]
-    places, reasons, n_rows = [], Counter[str](), 0
-
-    def blocks() -> Iterator[tuple[pd.DataFrame, npt.NDArray[np.float64]]]:
-        nonlocal n_rows
-        for start, rows in file.blocks([*read, *aside], texts={*aside} - {*read}):
-            readable, flaws = desk.readable(rows[read])
-            known = np.full(len(rows), np.nan)
-            if label is not None:
-                known = binary_labels(rows[label])
-            good = np.flatnonzero(flaws == "")
-            reasons.update(flaws[flaws != ""].tolist())
-            places.append(start + good)
-            n_rows = start + len(rows)
-            yield readable.iloc[good], known[good]
-            progress.step(f"{n_rows:,} rows")
-        if n_rows == 0:
-            raise ValueError(f"{file.path.name!r} has no rows")
-        if n_rows == reasons.total():
-            raise ValueError(none_scorable(file.path.name, reasons))
-
-    todo = desk.corrector.label_next_blocks(blocks())
-    return todo, np.concatenate(places), reasons, n_rows
+def _check_one_budget(desk: Desk, name: str) -> None:
+    """Refuse what no list is made for, with what to do instead."""
+    fix = desk.corrector
+    if fix.per is not None:
+        answers = "of all rows" if len(directions(fix)) > 1 else "of all alerts"
+        raise ValueError(
+            f"{name!r} has a budget for each direction (--both, --clear-only), and "
+            "rows to review are named for missed frauds alone: fill in the labels "
+            f"{answers} of whole days, or of rows drawn at random, and pass these to "
+            "`rarecorrect tabular certify --label`"
+        )
+    if fix.max_damage is None:
+        raise ValueError(
+            f"{name!r} has an alert budget alone, which takes no labels: pass whole "
+            "days to `rarecorrect tabular certify --time`"
+        )
 
 
 def _as_they_came(

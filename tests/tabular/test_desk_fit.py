@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from rarecorrect import NotCertifiedWarning, load
 from rarecorrect.certify import daily_threshold
 from rarecorrect.simulate import FraudType, card_transactions
-from rarecorrect_tabular import desk_fit, transactions
+from rarecorrect_tabular import desk_traffic, transactions
 from rarecorrect_tabular.cli import tabular
 from rarecorrect_tabular.desk_backtest import backtest_file
 from rarecorrect_tabular.desk_fit import fit_file
@@ -148,7 +148,7 @@ def test_an_alert_budget_is_that_of_all_traffic(
     frame: pd.DataFrame, tmp_path: Path, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where only the highest rows of each day are kept."""
-    monkeypatch.setattr(desk_fit, "_MOST_TRAFFIC", most)
+    monkeypatch.setattr(desk_traffic, "_MOST_TRAFFIC", most)
     monkeypatch.setattr(transactions, "BLOCK_ROWS", 3000)
     frame = frame.copy()
     frame.loc[frame["day"] >= 73, "is_fraud"] = np.nan

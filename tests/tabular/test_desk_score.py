@@ -399,13 +399,27 @@ def test_reviewing_what_is_asked_for_ends_in_a_certificate(
         assert asked["transaction_id"].tolist() == expected.tolist()
         recent.loc[asked["row"], "outcome"] = truth[asked["row"]]
     assert "nothing to do: enough is known" in done.output
-    assert "certify them in Python" in done.output
+    assert "rarecorrect tabular certify" in done.output
     known = recent["outcome"].notna().sum()
     assert 0 < known < 3000
-    corrector = load(desk.folder / "fix.rarecorrect")
-    corrector.certify(recent[READ], recent["outcome"])
-    certificate = corrector.rules_.certificate()
+    old, fresh = desk.folder / "fix.rarecorrect", tmp_path / "fresh.rarecorrect"
+    before = old.read_bytes()
+    done = desk.run("certify", data, fresh, "--label", "outcome")
+    assert done.exit_code == 0, done.output
+    assert f"6,000 rows of recent.parquet, {known:,} with a label" in done.output
+    assert "damage: 4 % of the 5 % of error probability" in done.output
+    assert old.read_bytes() == before
+    corrector = load(old).certify(recent[READ], recent["outcome"])
+    book, certificate = load(fresh).rules_, corrector.rules_.certificate()
+    assert str(book.certificate()) == str(certificate) in done.output
+    assert book.threshold() == corrector.rules_.threshold() < np.inf
     assert certificate.certified and certificate.n_calibration > 5000
+
+    words = ["--corrector", str(fresh), "--data", str(desk.folder / "today.parquet")]
+    desk.today.to_parquet(desk.folder / "today.parquet")
+    done = CliRunner().invoke(tabular, ["score", *words, "--out", str(out)])
+    assert done.exit_code == 0 and f"{out}" in done.output
+    assert len(pd.read_csv(out)) == load(fresh).trace(desk.today[READ])["changed"].sum()
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
