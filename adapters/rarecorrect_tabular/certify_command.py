@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -119,6 +120,14 @@ def _check_asked(
 
 def _damage(desk: Desk, file: TransactionFile, label: str, progress: Progress) -> Lines:
     """Certify the damage; of a file without gaps not all rows are in memory."""
+    if any(c.unit == "groups" for c in desk.corrector.report_.certificates):
+        warnings.warn(
+            "the certificate in force counts customers, say (--groups), and the new "
+            "one takes every row as a case of its own: pass one row of each, drawn at "
+            "random",
+            UserWarning,
+            stacklevel=2,
+        )
     found = LabelledRows(desk, file, label)
     if desk.corrector.per is not None or _is_whole(file, label):
         desk.corrector.certify_blocks(_whole_blocks(found, progress))

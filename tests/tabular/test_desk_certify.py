@@ -18,6 +18,7 @@ from rarecorrect_tabular import transactions
 from rarecorrect_tabular.cli import tabular
 from rarecorrect_tabular.desk_fit import fit_file
 from rarecorrect_tabular.desk_plan import DeskPlan
+from rarecorrect_tabular.desk_survey import DeskColumns
 from rarecorrect_tabular.transactions import TransactionFile, whole_days
 
 from .test_desk_fit import COLUMNS, FEATURES, FISHER, SCORE, cards
@@ -37,11 +38,13 @@ def recent() -> pd.DataFrame:
     return cards(12_000, seed=1)
 
 
-def fix_of(past: Path, folder: Path, **changes: Any) -> Path:
+def fix_of(
+    past: Path, folder: Path, columns: DeskColumns = COLUMNS, **changes: Any
+) -> Path:
     plan: DeskPlan = replace(FISHER, **changes)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotCertifiedWarning)
-        found = fit_file(TransactionFile.open(past), COLUMNS, SCORE, plan)
+        found = fit_file(TransactionFile.open(past), columns, SCORE, plan)
     save(found.corrector, folder / "fix.rarecorrect")
     return folder / "fix.rarecorrect"
 
@@ -230,6 +233,17 @@ def test_columns_without_a_budget_are_refused(
     done = certify(fix, recent[:500], *more)
     assert done.exit_code == 2 and words in told(done), told(done)
     assert not (tmp_path / "new.rarecorrect").exists()
+
+
+def test_rows_in_the_place_of_groups_are_warned_of(
+    past: Path, recent: pd.DataFrame, tmp_path: Path
+) -> None:
+    columns = replace(COLUMNS, groups="customer_id")
+    fix = fix_of(past, tmp_path, columns, max_damage=0.05)
+    done = certify(fix, recent, "--label", "is_fraud", out="fix")
+    assert done.exit_code == 0 and "counts customers, say (--groups)" in told(done)
+    done = certify(fix, recent[::2], "--label", "is_fraud")
+    assert done.exit_code == 0 and "--groups" not in done.output
 
 
 @pytest.mark.parametrize("budget", [0.02, "8/day"])
