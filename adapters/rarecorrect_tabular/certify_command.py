@@ -26,7 +26,6 @@ from rarecorrect_tabular.desk_options import (
     NOT_ALL,
     PATH,
     desk_from,
-    directions,
     plainly,
 )
 from rarecorrect_tabular.desk_traffic import daily_traffic
@@ -156,7 +155,7 @@ def _is_whole(file: TransactionFile, label: str) -> bool:
 def _whole_blocks(found: LabelledRows, progress: Progress) -> Iterator[Block]:
     """Rows whose answers have a budget, which all must have a label."""
     desk = found.desk
-    budgets, n_kept, n_gaps = directions(desk.corrector), 0, 0
+    budgets, n_kept, n_gaps = desk.budgeted, 0, 0
     for rows, known in found.blocks(progress):
         if budgets != {0, 1}:  # other answers are never changed
             kept = np.isin(desk.model.answers(rows), [*budgets])
@@ -190,13 +189,14 @@ class _Traffic:
         self, start: int, block: pd.DataFrame
     ) -> tuple[npt.NDArray[np.intp], Days]:
         """Places of these rows in a block, and their days."""
-        days, fix = whole_days(block[self.time]), self.desk.corrector
+        days = whole_days(block[self.time])
         readable, flaws = self.desk.readable(block[self.desk.columns])
         flaws[(flaws == "") & (days == NO_DAY)] = f"{self.time} is missing"
         self.reasons.update(flaws[flaws != ""].tolist())
         rows = np.flatnonzero(flaws == "")
         self.days |= set(days[rows].tolist())
-        if fix.per is not None and len(directions(fix)) > 1 and rows.size:
+        both = self.desk.corrector.per is not None and len(self.desk.budgeted) > 1
+        if both and rows.size:
             # what is cleared takes no alert of the budget
             rows = rows[self.desk.model.answers(readable.iloc[rows]) == 0]
         return rows, days[rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -233,6 +233,14 @@ class Desk:
         """Those of them that hold numbers."""
         kinds = self._encoder.kinds_ | dict.fromkeys(self._score_column, "number")
         return [name for name in self.columns if kinds.get(name) == "number"]
+
+    @property
+    def budgeted(self) -> set[int]:
+        """Answers of the model, 0 or 1, that a budget bounds; others never change."""
+        budget = self.corrector.max_damage
+        if self.corrector.per == "class" and isinstance(budget, Mapping):
+            return set(budget)
+        return {0, 1}
 
     @property
     def left_out(self) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from rarecorrect import ErrorCorrector, load
+from rarecorrect import load
 from rarecorrect.book_file import BookFile
 from rarecorrect.detectors import (
     BoostingDetector,
@@ -231,25 +231,6 @@ def desk_from(corrector: Path, model: Path | None) -> Desk:
         if "is not the model" not in str(error):
             raise
         raise ValueError(f"{error}; is this the file of the fit?") from error
-
-
-def directions(corrector: ErrorCorrector) -> set[int]:
-    """Answers of the model that have a budget: 0, passed; 1, called fraud.
-
-    Parameters
-    ----------
-    corrector : ErrorCorrector
-        Of `tabular fit`.
-
-    Returns
-    -------
-    set of int
-        All of them where there is one budget for the whole.
-    """
-    budget = corrector.max_damage
-    if corrector.per != "class" or not isinstance(budget, Mapping):
-        return {0, 1}
-    return set(budget)
 
 
 def scorable(name: str, reasons: npt.NDArray[Any]) -> npt.NDArray[np.intp]:

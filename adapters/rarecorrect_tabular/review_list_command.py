@@ -18,7 +18,6 @@ from rarecorrect_tabular.desk_options import (
     NOT_ALL,
     PATH,
     desk_from,
-    directions,
     plainly,
     write_table,
 )
@@ -81,7 +80,7 @@ def _check_one_budget(desk: Desk, name: str) -> None:
     """Refuse what no list is made for, with what to do instead."""
     fix = desk.corrector
     if fix.per is not None:
-        answers = "of all rows" if len(directions(fix)) > 1 else "of all alerts"
+        answers = "of all rows" if len(desk.budgeted) > 1 else "of all alerts"
         raise ValueError(
             f"{name!r} has a budget for each direction (--both, --clear-only), and "
             "rows to review are named for missed frauds alone: fill in the labels "

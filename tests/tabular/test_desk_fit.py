@@ -535,6 +535,7 @@ def test_trees_keep_the_threshold_of_their_fit(
     data, scores = tmp_path / "cards.parquet", tmp_path / "alerts.parquet"
     asked = ["--corrector", str(out), "--data", str(data), "--model", str(path)]
     for verb, more in (
+        ("certify", ["--label", "is_fraud", "--out", str(out)]),
         ("score", ["--out", str(scores), "--all"]),
         ("review-list", ["--out", str(tmp_path / "todo.csv")]),
         ("budgets", ["--time", "time"]),
