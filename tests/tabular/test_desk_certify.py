@@ -256,6 +256,17 @@ def test_a_file_without_a_day_is_refused(
     assert not (tmp_path / "new.rarecorrect").exists()
 
 
+def test_no_list_is_made_for_an_alert_budget_alone(
+    past: Path, recent: pd.DataFrame, tmp_path: Path
+) -> None:
+    fix, data = fix_of(past, tmp_path, max_damage=None, alert_budget=0.02), "a.parquet"
+    recent[:500].to_parquet(tmp_path / data)
+    words = ["--corrector", str(fix), "--data", str(tmp_path / data)]
+    words += ["--out", str(tmp_path / "todo.csv")]
+    done = CliRunner().invoke(tabular, ["review-list", *words])
+    assert done.exit_code == 2 and "tabular certify --time" in told(done)
+
+
 def test_out_may_not_be_the_data(
     past: Path, recent: pd.DataFrame, tmp_path: Path
 ) -> None:
