@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,8 +16,8 @@ import pandas as pd
 from rarecorrect import save
 from rarecorrect.blocks import Block
 from rarecorrect.progress import Progress, ShownProgress
-from rarecorrect.promise import certificate_lines
 from rarecorrect_tabular.alert_units import counted_as
+from rarecorrect_tabular.desk_backtest import CLEARED, MISSED
 from rarecorrect_tabular.desk_labelled import LabelledRows
 from rarecorrect_tabular.desk_model import Desk
 from rarecorrect_tabular.desk_options import (
@@ -39,6 +39,7 @@ from rarecorrect_tabular.transactions import (
 
 Lines = list[tuple[str, str]]
 _ANSWERS = {0: "passes", 1: "calls fraud"}
+_OF: dict[Hashable, str] = {0: f"{MISSED}: ", 1: f"{CLEARED}: "}
 
 
 @click.command()
@@ -241,7 +242,11 @@ def _left_out(reasons: Counter[str]) -> Lines:
 def _certified(desk: Desk, n_before: int) -> Lines:
     """Certificates in force, and what the new ones cost the ledger."""
     book, delta = desk.corrector.rules_, 1 - desk.corrector.confidence_level
-    lines = [("certificate", text) for text in certificate_lines(book)]
+    lines = [
+        ("certificate", f"{_OF.get(stratum, '')}{found}")
+        for entry in book.entries_in_force
+        for stratum, found in entry.certificates.items()
+    ]
     for i, entry in enumerate(book.entries[n_before:], n_before + 1):
         spent = sum(
             one.delta

@@ -197,7 +197,7 @@ def test_a_budget_for_each_direction_takes_whole_labels(
     expected = load(fix).certify(used[READ], used["is_fraud"].astype(int))
     one, two = (c.rules_.entry("damage").certificates for c in (new(fix), expected))
     assert {s: str(c) for s, c in one.items()} == {s: str(c) for s, c in two.items()}
-    assert one[1].certified
+    assert one[1].certified and f"false alarms: {one[1]}" in told(done)
 
     rows.loc[np.flatnonzero(alarm)[:3], "is_fraud"] = np.nan
     done = certify(fix, rows, "--label", "is_fraud", out="gaps")
