@@ -220,6 +220,14 @@ def test_boosting_is_tried_from_fifty_errors_on():
         assert ("boosting" in weights(detector)) == tried
 
 
+def test_many_columns_are_read_by_one_direction_in_place_of_a_cascade():
+    rows, is_error = cases("line", n_right=400)
+    wide = np.hstack([rows, np.random.default_rng(1).normal(size=(len(rows), 495))])
+    for n_columns, kind in ((500, "cascade"), (501, "Fisher")):
+        detector = AutoDetector(random_state=0).fit(wide[:, :n_columns], is_error)
+        assert {"cascade", "Fisher"} & {*weights(detector)} == {kind}
+
+
 def test_a_single_error_leaves_the_first_candidate():
     rows, is_error = cases("line", 1)
     detector = AutoDetector(random_state=0).fit(rows, is_error)
@@ -345,7 +353,7 @@ def test_a_bound_tells_the_rows_below_a_score_and_asks_few_trees(
     kind, names, monkeypatch
 ):
     rows, is_error = cases(kind, 10)
-    every = dict(AutoDetector()._prototypes(10))
+    every = dict(AutoDetector()._prototypes(10, 6))
     members = [(name, every[name]) for name in names]
     detector = AutoDetector(candidates=members, random_state=0).fit(rows, is_error)
     assert "trees" in [name for name, *_ in detector.members_]

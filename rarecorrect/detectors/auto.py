@@ -35,6 +35,7 @@ from rarecorrect.detectors.base import BinaryDetector, rows_that_teach
 from rarecorrect.detectors.boosting import BoostingDetector
 from rarecorrect.detectors.cascade import CascadeDetector
 from rarecorrect.detectors.cleaned import CleanedDetector
+from rarecorrect.detectors.fisher import FisherDetector
 from rarecorrect.detectors.interval import IntervalDetector
 from rarecorrect.detectors.logistic import LogisticDetector
 from rarecorrect.detectors.trees import TreesDetector, upper_bounds
@@ -50,6 +51,7 @@ _LEAST_FOR_A_BOX_ALONE = 10  # with fewer it ties with the best by chance
 _LEAST_TO_BOOST = 50  # errors; with fewer it adds nothing
 _TREES_A_FOLD = 50
 _CASCADE_BACKGROUND = 10_000
+_WIDE = 500  # columns; a cascade doubles them, and inverts matrices of that size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,9 +115,9 @@ class AutoDetector(BinaryDetector):
     max_damage : float, default=0.01
         Budget that the candidates are judged at, in (0, 1).
     candidates : list of (str, classifier), default=None
-        Unfitted binary classifiers.  ``None``: a cascade of Fisher discriminants,
-        logistic regression with hard negatives, randomised trees, a box of conditions,
-        and from 50 errors on gradient boosting.
+        Unfitted binary classifiers.  ``None``: a cascade of Fisher discriminants (one
+        of them for more than 500 features), logistic regression with hard negatives,
+        randomised trees, a box of conditions, and from 50 errors on gradient boosting.
     max_background : int, default=20_000
         Right decisions used, a random part where there are more.
     contamination : float, default=0.0
@@ -295,7 +297,7 @@ class AutoDetector(BinaryDetector):
         Z, errors = X[part], is_error[part]
         tried = [
             _tried(name, prototype, Z, errors, options)
-            for name, prototype in self._prototypes(int(errors.sum()))
+            for name, prototype in self._prototypes(int(errors.sum()), Z.shape[1])
         ]
         chosen = self._choose(tried, errors)
         self._set_members(chosen, Z, errors, options)
@@ -316,11 +318,14 @@ class AutoDetector(BinaryDetector):
             total += weight * scale(member.score(X))
         return total - self._offset
 
-    def _prototypes(self, n_errors: int) -> list[tuple[str, Any]]:
+    def _prototypes(self, n_errors: int, n_features: int) -> list[tuple[str, Any]]:
         if self.candidates is not None:
             return list(self.candidates)
-        found = [
-            ("cascade", CascadeDetector(max_background=_CASCADE_BACKGROUND)),
+        linear: tuple[str, BinaryDetector] = ("Fisher", FisherDetector())
+        if n_features <= _WIDE:
+            linear = "cascade", CascadeDetector(max_background=_CASCADE_BACKGROUND)
+        found: list[tuple[str, Any]] = [
+            linear,
             ("logistic", LogisticDetector()),
             ("trees", TreesDetector(n_estimators=_TREES_A_FOLD)),
             ("box", IntervalDetector(max_damage=self.max_damage)),

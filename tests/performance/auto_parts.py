@@ -155,7 +155,8 @@ class Bench:
 
     def at(self, budget: float) -> Iterator[dict[str, Any]]:
         """Gain of every variant at equal damage."""
-        for name, prototype in AutoDetector(budget)._prototypes(self.k):
+        every = AutoDetector(budget)._prototypes(self.k, self.Z.shape[1])
+        for name, prototype in every:
             if name == "box" or name not in self.trials:  # only a box knows the budget
                 self.trials[name] = self.tried(name, prototype)
         box = self.trials["box"].prototype

@@ -87,8 +87,9 @@ class Without(AutoDetector):
         super().__init__(max_damage, random_state=random_state)
         self.part = part
 
-    def _prototypes(self, n_errors: int) -> list[tuple[str, Any]]:
-        return [p for p in super()._prototypes(n_errors) if p[0] != self.part]
+    def _prototypes(self, n_errors: int, n_features: int) -> list[tuple[str, Any]]:
+        every = super()._prototypes(n_errors, n_features)
+        return [p for p in every if p[0] != self.part]
 
 
 def without_parts(budget: float) -> dict[str, Any]:
