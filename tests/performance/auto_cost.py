@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
-from xgboost import XGBClassifier
 
 from rarecorrect.detectors import AutoDetector, FisherDetector
 
@@ -28,6 +27,8 @@ def seconds(detector: Any, Z: Any, is_error: Any) -> float:
 
 def main() -> None:
     """Run and print, one line a repeat."""
+    from xgboost import XGBClassifier
+
     rng = np.random.default_rng(0)
     is_error = np.arange(N_RIGHT + N_ERRORS) >= N_RIGHT
     Z = rng.normal(size=(is_error.size, N_FEATURES)).astype(np.float32)

@@ -1,10 +1,11 @@
-"""Rows a second from file to file: what `rarecorrect tabular score` takes.
+"""From file to file: what `rarecorrect tabular fit` and `score` take.
 
 The Handbook's transactions with the score of a model that has never seen scenario 3
-(days 30 to 74), as a vendor would deliver them.  Correctors are fitted by the command
-on days 75 to 134: one Fisher rule, `auto` from 20 errors, `auto` from all.  Each then
-scores all 1,754,155 rows, on one core and on two, in turn with reading the file and
-writing it again; the least of the repeats is printed, in seconds and beside that.
+(days 30 to 74), as a vendor would deliver them.  First the command fits on all
+1,754,155 rows, once: seconds, and the peak of its memory.  Correctors are then fitted
+on days 75 to 134: one Fisher rule, `auto` from 20 errors, `auto` from all.  Each
+scores all rows, on one core and on two, in turn with reading the file and writing it
+again; the least of the repeats is printed, in seconds and beside that.
 
     python tests/performance/score_files.py --data $RARECORRECT_DATA [--rows N]
 """
@@ -52,6 +53,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         n_rows = write(args.data, folder, args.rows)
+        for detector in ("fisher", "auto"):
+            fit_whole(folder, detector)
         ways: dict[str, Callable[[], object]] = {ALONE: partial(copy, folder)}
         for label, (detector, n_cases) in CORRECTORS.items():
             path = folder / f"{label}.rarecorrect"
@@ -78,17 +81,40 @@ def write(data: Path, folder: Path, n_rows: int | None) -> int:
     return len(frame)
 
 
-def fit(folder: Path, out: Path, detector: str, n_cases: int | None) -> None:
-    command = [
+def command(data: Path, out: Path, detector: str, *more: object) -> list[str]:
+    """Of a fit."""
+    parts = [
         *(sys.executable, "-c", "from rarecorrect.cli import main; main()"),
-        *("tabular", "fit", "--data", folder / "past.parquet", "--out", out),
+        *("tabular", "fit", "--data", data, "--out", out),
         *("--label", LABEL, "--time", "TX_DATETIME", "--id", ID),
         *("--score-column", "score", "--detector", detector),
-        *("--drop", "TX_TIME_SECONDS"),
+        *("--drop", "TX_TIME_SECONDS", *more),
     ]
-    if n_cases is not None:
-        command += ["--errors", folder / "cases.parquet"]
-    subprocess.run([str(part) for part in command], check=True, capture_output=True)
+    return [str(part) for part in parts]
+
+
+def fit(folder: Path, out: Path, detector: str, n_cases: int | None) -> None:
+    cases = [] if n_cases is None else ["--errors", folder / "cases.parquet"]
+    called = command(folder / "past.parquet", out, detector, *cases)
+    subprocess.run(called, check=True, capture_output=True)
+
+
+def fit_whole(folder: Path, detector: str) -> None:
+    """Fit on all rows in a process of its own; print what it took."""
+    called = command(folder / "all.parquet", folder / "whole.rarecorrect", detector)
+    start = time.perf_counter()
+    child = subprocess.Popen(called, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    seconds = time.perf_counter() - start
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise RuntimeError(f"the fit ended with exit code {child.returncode}")
+    cpu = used.ru_utime + used.ru_stime
+    print(
+        f"fit, {detector:6s} {seconds:6.1f} s ({cpu:.1f} s of CPU), at most "
+        f"{used.ru_maxrss / 2**20:.2f} GiB",
+        flush=True,
+    )
 
 
 def score(folder: Path, corrector: Path, jobs: int) -> None:
