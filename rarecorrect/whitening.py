@@ -239,7 +239,8 @@ def broken_stick(eigenvalues: npt.ArrayLike) -> int:
     values = np.asarray(eigenvalues, dtype=float)
     p = values.size
     expected = np.cumsum(1.0 / np.arange(p, 0, -1))[::-1] / p
-    above = values >= expected * values.sum()
+    # a tie counts, whichever way its two sides were rounded
+    above = values >= expected * values.sum() * (1 - 1e-12)
     return int(above.size if above.all() else np.argmin(above))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
@@ -95,6 +95,7 @@ def test_component_rules_keep_what_they_say(rule, kept):
 
 
 @given(st.lists(st.floats(0.01, 100), min_size=1, max_size=8))
+@example([0.6, 0.2])  # both at their expectation
 def test_broken_stick_is_its_definition(values):
     values, p = np.sort(values)[::-1], len(values)
     k = 0
