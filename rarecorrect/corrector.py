@@ -71,7 +71,7 @@ from rarecorrect.notebook import book_html
 from rarecorrect.probe import Probe
 from rarecorrect.retirement import Review, still_needed
 from rarecorrect.roles import Roles, Side, SplitPlan, held_out
-from rarecorrect.row_mark import RowMark, fingerprint_of_rows
+from rarecorrect.row_mark import RowMark
 from rarecorrect.row_shelf import RowShelf
 from rarecorrect.rule import Rule
 from rarecorrect.rulebook import RuleBook
@@ -670,7 +670,7 @@ default="all"
 
         A damage of a tenth of a percent takes 2,995 right decisions or more.  It does
         not take their labels: a random sample that says how many rows are right, and
-        the rows that the rules find most suspicious, are enough, often a hundredth of
+        the rows that the rules find most suspicious, are enough, a few per cent of
         all.  Label what this asks for, ask again, and pass all rows to :meth:`certify`
         once nothing is asked for.
 
@@ -712,12 +712,7 @@ default="all"
         9829
         """
         check_is_fitted(self)
-        reading, terms = self._read(X), self._terms()
-        given = np.full(len(reading.labels), np.nan) if y is None else y
-        right = self._known_right(reading, given, Side())
-        book = self.rules_.under(terms.budgets, self._origin(), self._value())
-        scores = book.decide(reading.features, reading.labels).score
-        return terms.plan(book, fingerprint_of_rows(reading.features), scores, right)
+        return self._to_label([(X, y)])
 
     def label_next_blocks(self, blocks: Iterable[Any]) -> LabelingPlan:
         """Say which rows to label next as :meth:`label_next` does, of any number.
@@ -754,14 +749,17 @@ default="all"
         400
         """
         check_is_fitted(self)
+        return self._to_label((chunk.X, chunk.y) for _, chunk in chunks(blocks))
+
+    def _to_label(self, parts: Iterable[tuple[Any, Any]]) -> LabelingPlan:
+        """Which rows to label next; of a row, no more than two numbers is kept."""
         terms, mark = self._terms(), RowMark()
         terms.check_rows(labelled=True)
         book = self.rules_.under(terms.budgets, self._origin(), self._value())
         scores, right = [], []
-        for _, chunk in chunks(blocks):
-            reading = self._read(chunk.X)
-            unknown = np.full(len(reading.labels), np.nan)
-            given = unknown if chunk.y is None else chunk.y
+        for X, y in parts:
+            reading = self._read(X)
+            given = np.full(len(reading.labels), np.nan) if y is None else y
             right.append(self._known_right(reading, given, Side()))
             scores.append(book.decide(reading.features, reading.labels).score)
             mark.add(reading.features)
