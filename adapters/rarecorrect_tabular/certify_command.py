@@ -134,15 +134,16 @@ def _damage(desk: Desk, file: TransactionFile, label: str, progress: Progress) -
     else:
         parts = list(found.blocks(progress))
         rows = pd.concat([rows for rows, _ in parts], ignore_index=True)
+        known = np.concatenate([known for _, known in parts])
         try:
-            desk.corrector.certify(rows, np.concatenate([known for _, known in parts]))
+            desk.corrector.certify(rows, known)
         except ValueError as error:
-            if "plan says which" not in str(error):
+            todo = desk.corrector.label_next(rows, known)
+            if not todo.rows.size:
                 raise
-            reason = str(error).partition("; label ")[0]
             raise ValueError(
-                f"{label!r} lacks outcomes: {reason}; `rarecorrect tabular review-list "
-                f"--label {label}` says which rows to label next"
+                f"{label!r} lacks outcomes: {todo.reason}; `rarecorrect tabular "
+                f"review-list --label {label}` says which rows to label next"
             ) from error
     told = f"{found.n_rows:,} rows of {file.path.name}, {found.n_known:,} with a label"
     return [("damage", told), *_left_out(found.reasons)]
