@@ -157,23 +157,30 @@ def fit_survey(
         lines.append(("infinite", told))
     progress.start("learning")
     corrector = _corrector(model, features, plan)
-    with warnings.catch_warnings():
-        if plan.alert_budget is not None:  # not the last word yet
-            warnings.simplefilter("ignore", NotCertifiedWarning)
-        if plan.direction == "both":  # the report says which way has no errors
-            warnings.simplefilter("ignore", RuleRefusedWarning)
-        corrector.fit(
-            X[finite],
-            y[finite],
-            groups=None if groups is None else groups[finite],
-            calibration_mask=mask[finite],
-        )
+    kept = None if groups is None else groups[finite]
+    _learn(corrector, plan, X[finite], y[finite], kept, mask[finite])
     for name, why in Desk(corrector).left_out.items():
         lines.append(("no feature", f"{name}: {why}"))
     if plan.alert_budget is not None:
         traffic = _traffic(file, columns, corrector, plan, found, windows, progress)
         _certify_alerts(corrector, plan, traffic)
     return DeskFit(corrector, columns, windows, lines)
+
+
+def _learn(
+    corrector: ErrorCorrector,
+    plan: DeskPlan,
+    X: pd.DataFrame,
+    y: Array,
+    groups: Array | None,
+    calibrates: Array,
+) -> None:
+    with warnings.catch_warnings():
+        if plan.alert_budget is not None:  # not the last word yet
+            warnings.simplefilter("ignore", NotCertifiedWarning)
+        if plan.direction == "both":  # the report says which way has no errors
+            warnings.simplefilter("ignore", RuleRefusedWarning)
+        corrector.fit(X, y, groups=groups, calibration_mask=calibrates)
 
 
 def _check_unit(columns: DeskColumns, plan: DeskPlan) -> None:
